@@ -1,0 +1,242 @@
+"""Running one operation in a worker: claim, work, finish, whatever happens.
+
+A task hands its operation's number and a body to `execute`. The body gets a `Run`: the
+only thing in the console that reaches machines on behalf of an operation. Every command
+is written to the journal before it runs, refused when the claim was lost, the operation
+cancelled or its deadline past, and fenced on the machine itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from console import hosts, operations
+from console.journal import Journal
+from console.models import Host, Operation
+from console.planning import Step as PlannedStep
+from console.remote.pool import default_pool
+from console.remote.session import Session
+from console.remote.transport import (
+    AuthenticationRefused,
+    CommandFailed,
+    Fence,
+    Fenced,
+    HostKeyChanged,
+    HostUnreachable,
+    OutcomeUnknown,
+    RemoteError,
+    Result,
+)
+
+log = structlog.get_logger(__name__)
+
+#: Seconds to wait before the next try after nothing ran or the line was cut.
+RETRY_DELAYS = (3.0, 10.0, 30.0)
+
+
+class Stopped(Exception):
+    """The operation must not go on: cancelled, past its deadline, or no longer ours."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Refusal(Exception):
+    """The body refuses to go on, in words: what is wrong and what to do."""
+
+    def __init__(self, code: str, message: str, *, remedy: str = "", said: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+        self.said = said
+
+
+class Run:
+    """One claimed operation at work."""
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation = operation
+        self.journal = Journal(operation)
+        self._sessions: list[Session] = []
+        self._stop_code = ""
+        self._ended = threading.Event()
+
+    def session(self, host: Host) -> Session:
+        """A session on a host, ended with the operation. Raises HostUnreachable and kin."""
+        self.check()
+        session = default_pool().session(host.endpoint())
+        self._sessions.append(session)
+        return session
+
+    def fence(self, scope: str) -> Fence:
+        """The token that the machine compares before it runs a command of this claim."""
+        return Fence(scope=scope, number=self.operation.fence)
+
+    def run(
+        self, session: Session, step: PlannedStep, *, fence: Fence | None = None
+    ) -> Result:
+        """Journal and run one step, and return its answer, whatever the exit code."""
+        self.check()
+        with self.journal.step(session.machine, step) as entry:
+            result = session.run(
+                step.argv, stdin=step.input_bytes, timeout=step.timeout, fence=fence
+            )
+            entry.answered(result)
+        return result
+
+    def progress(self, percent: int) -> None:
+        """Note how far it is, 0 to 100."""
+        operations.progress(self.operation, percent)
+
+    def check(self) -> None:
+        """Raise Stopped unless this claim may go on."""
+        if self._stop_code:
+            raise Stopped(self._stop_code)
+        row = (
+            Operation.objects.filter(pk=self.operation.pk)
+            .values_list("status", "fence", "cancel_requested_at", "deadline_at")
+            .first()
+        )
+        if row is None or row[0] != Operation.Status.RUNNING or row[1] != self.operation.fence:
+            self._stop_code = "lost"
+        elif row[2] is not None:
+            self._stop_code = "cancelled"
+        elif row[3] < timezone.now():
+            self._stop_code = "deadline"
+        if self._stop_code:
+            raise Stopped(self._stop_code)
+
+    def beat_until_ended(self) -> None:
+        """The heartbeat's thread: beats, and aborts the running command when the claim is
+        lost, the operation cancelled or its deadline past."""
+        while not self._ended.wait(settings.HEARTBEAT_INTERVAL):
+            try:
+                operations.heartbeat(self.operation)
+                self.check()
+            except Stopped:
+                for session in self._sessions:
+                    session.abort()
+                break
+            except Exception as error:  # the database is away for a moment: beat again later
+                log.warning("heartbeat_failed", operation=self.operation.pk, error=str(error))
+            finally:
+                close_old_connections()
+
+    def end(self) -> None:
+        """Give everything back."""
+        self._ended.set()
+        for session in self._sessions:
+            session.close()
+
+
+def execute(pk: int, body: Callable[[Run], dict[str, Any] | None]) -> None:
+    """Claim operation `pk` and run `body`; do nothing when it is not there to be claimed."""
+    operation = operations.claim(pk)
+    if operation is None:
+        return
+    structlog.contextvars.bind_contextvars(operation=pk, kind=operation.kind)
+    run = Run(operation)
+    beat = threading.Thread(target=run.beat_until_ended, name=f"heartbeat-{pk}", daemon=True)
+    beat.start()
+    try:
+        _conclude(run, body)
+    finally:
+        run.end()
+        beat.join(timeout=5)
+        structlog.contextvars.unbind_contextvars("operation", "kind")
+
+
+def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
+    operation = run.operation
+    try:
+        result = body(run) or {}
+        operations.finish(
+            operation, Operation.Status.SUCCEEDED, result=result, percent=100, error=""
+        )
+    except Stopped as stop:
+        _stop(operation, stop.code)
+    except Refusal as refusal:
+        _fail(operation, refusal.code, refusal.message, refusal.remedy, refusal.said)
+    except (HostUnreachable, OutcomeUnknown) as error:
+        if run._stop_code:  # our own abort cut the line
+            _stop(operation, run._stop_code)
+        elif not _try_later(operation, error):
+            _fail_remote(operation, error)
+    except RemoteError as error:
+        hosts.note_failure(error)
+        _fail_remote(operation, error)
+    except Exception as error:  # the edge of a task: record it, never lose the operation
+        log.exception("operation_crashed", operation=operation.pk)
+        _fail(
+            operation,
+            "internal",
+            _("The console itself failed: %(error)s") % {"error": repr(error)},
+            _("This is a defect of the console. Its log has the details."),
+        )
+
+
+def _try_later(operation: Operation, error: RemoteError) -> bool:
+    """Queue it again when another try makes sense: nothing ran, or observing will tell."""
+    hosts.note_failure(error)
+    if isinstance(error, AuthenticationRefused) or operation.attempt > len(RETRY_DELAYS):
+        return False
+    delay = RETRY_DELAYS[operation.attempt - 1]
+    return operations.put_back(operation, delay=delay, error=str(error))
+
+
+def _stop(operation: Operation, code: str) -> None:
+    if code == "cancelled":
+        operations.finish(operation, Operation.Status.CANCELLED, error_code="cancelled")
+    elif code == "deadline":
+        _fail(
+            operation,
+            "deadline",
+            _("It was not finished by its deadline and was stopped."),
+            _("Look at the last step, then try again: it observes before it changes anything."),
+        )
+    else:
+        log.warning("claim_lost", operation=operation.pk)
+
+
+def _fail(operation: Operation, code: str, message: str, remedy: str, said: str = "") -> None:
+    operations.finish(
+        operation,
+        Operation.Status.FAILED,
+        error_code=code,
+        error=message,
+        remedy=remedy,
+        error_said=said[: settings.JOURNAL_BYTES],
+    )
+
+
+def _fail_remote(operation: Operation, error: RemoteError) -> None:
+    _fail(operation, error.code, str(error), error.remedy or remedy_for(error), error.said)
+
+
+def remedy_for(error: RemoteError) -> str:
+    """What to do about a failure of a machine, where the failure itself does not say."""
+    if isinstance(error, HostKeyChanged):
+        return _("Compare the new fingerprint with the machine's own, then accept or refuse it.")
+    if isinstance(error, AuthenticationRefused):
+        return _("Check user and credential of the host, and its authorized_keys.")
+    if isinstance(error, HostUnreachable):
+        return _("See that the machine is up and that its SSH port answers, then try again.")
+    if isinstance(error, OutcomeUnknown):
+        return _("Try again: it observes first and does only what is still to be done.")
+    if isinstance(error, Fenced):
+        return _("A newer operation on this target has run. Nothing needs to be done.")
+    if isinstance(error, CommandFailed):
+        return _("Mend what the machine names, then try again.")
+    return ""
+
+

@@ -1,0 +1,61 @@
+"""The kinds of operations and alerts of load balancing."""
+
+from django.utils.translation import gettext_lazy as _
+
+from console import alerts, operations
+from console.models import Alert
+
+operations.register(
+    operations.Kind(
+        "director.apply", "lvs.tasks.apply_director", _("Apply"), "virtual_service.manage"
+    )
+)
+operations.register(
+    operations.Kind(
+        "director.observe",
+        "lvs.tasks.observe_director",
+        _("Observe"),
+        "director.apply",
+        deadline=300,
+    )
+)
+operations.register(
+    operations.Kind(
+        "director.release", "lvs.tasks.release_director", _("Release"), "director.manage"
+    )
+)
+operations.register(
+    operations.Kind(
+        "director.remove_unmanaged",
+        "lvs.tasks.remove_unmanaged",
+        _("Remove unmanaged entry"),
+        "director.apply",
+    )
+)
+operations.register(
+    operations.Kind(
+        "virtual_service.prove",
+        "lvs.tasks.prove_virtual_service",
+        _("Prove it"),
+        "virtual_service.prove",
+        deadline=300,
+    )
+)
+alerts.register(
+    alerts.AlertKind(
+        "director-drift",
+        Alert.Severity.WARNING,
+        _("%(target)s differs from what is declared"),
+        _("%(count)s planned changes would mend it, since %(since)s. Policy: %(policy)s."),
+        runbook="director-drift",
+    )
+)
+alerts.register(
+    alerts.AlertKind(
+        "reconcile-stopped",
+        Alert.Severity.CRITICAL,
+        _("The reconciler has stopped on %(target)s"),
+        _("It failed %(failures)s times in a row. The last error was: %(error)s"),
+        runbook="reconcile-stopped",
+    )
+)

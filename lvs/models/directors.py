@@ -1,0 +1,137 @@
+"""Directors: hosts whose kernel holds an IPVS table."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from console.models import Host
+from console.models.fields import StampedModel
+
+if TYPE_CHECKING:
+    from console.access import Actor
+
+#: What the kernel allows as the name of an interface (IFNAMSIZ).
+interface_validator = RegexValidator(
+    r"\A[A-Za-z0-9_.@-]{1,15}\Z",
+    _("Give the name of a network interface, 1 to 15 characters, such as eth0."),
+    code="invalid_interface",
+)
+
+
+class Provisioning(models.TextChoices):
+    """What the console is doing about a declared object."""
+
+    ACTIVE = "active", _("Active")
+    PENDING = "pending", _("Pending")
+    ERROR = "error", _("Error")
+
+
+class DirectorQuerySet(models.QuerySet["Director"]):
+    def visible_to(self, actor: Actor) -> DirectorQuerySet:
+        """Directors are the operator's own."""
+        return self if actor.can("director.view") else self.none()
+
+
+class Director(StampedModel):
+    """One host's IPVS table, what is declared for it and how it was last seen.
+
+    `observed_table` is the whole table as `ipvsadm -R` lines, compressed; `table_digest`
+    is the digest of the kernel's own listing at that moment, by which a later look knows
+    that nothing moved. `saved_lines` counts the lines that were appended to the table
+    saved on the director since it was last written whole.
+    """
+
+    class Policy(models.TextChoices):
+        OBSERVE = "observe", _("Observe: show what differs")
+        ALERT = "alert", _("Alert: also tell a person")
+        RECONCILE = "reconcile", _("Reconcile: also mend it")
+
+    host = models.OneToOneField(
+        Host, on_delete=models.PROTECT, related_name="director", verbose_name=_("host")
+    )
+    vip_interface = models.CharField(
+        _("interface of the VIPs"),
+        max_length=15,
+        validators=[interface_validator],
+        help_text=_("Where clients come in. The console puts the VIPs on it and takes them away."),
+    )
+    probe_host = models.ForeignKey(
+        Host,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="probed_directors",
+        verbose_name=_("client for proofs"),
+        help_text=_("A host outside from which “Prove it” sends requests through the VIP."),
+    )
+    policy = models.CharField(
+        _("policy for drift"), max_length=16, choices=Policy, default=Policy.ALERT
+    )
+
+    provisioning_status = models.CharField(
+        max_length=16, choices=Provisioning, default=Provisioning.ACTIVE, editable=False
+    )
+    observed_at = models.DateTimeField(null=True, editable=False)
+    observed_whole_at = models.DateTimeField(null=True, editable=False)
+    observed_table = models.BinaryField(null=True, editable=False)
+    #: Kernel, schedulers, interfaces, forwarding: see `lvs.director.types.Surroundings`.
+    observed_facts = models.JSONField(default=dict, editable=False)
+    observe_error = models.TextField(blank=True, editable=False)
+    read_seconds = models.FloatField(default=0, editable=False)
+    table_digest = models.CharField(max_length=64, blank=True, editable=False)
+    saved_digest = models.CharField(max_length=64, blank=True, editable=False)
+    saved_lines = models.PositiveIntegerField(default=0, editable=False)
+    next_look_at = models.DateTimeField(null=True, editable=False, db_index=True)
+
+    #: The planned changes as of the last look, bounded text; empty means agreement.
+    drift = models.TextField(blank=True, editable=False)
+    drift_count = models.PositiveIntegerField(default=0, editable=False)
+    drift_since = models.DateTimeField(null=True, editable=False)
+    drift_looks = models.PositiveIntegerField(default=0, editable=False)
+    unmanaged_count = models.PositiveIntegerField(default=0, editable=False)
+    reconcile_failures = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    objects = DirectorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["host__name"]
+
+    def __str__(self) -> str:
+        return self.host.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("director", args=[self.pk])
+
+    def clean(self) -> None:
+        """The client that proves a VIP must be another machine than the director."""
+        if self.probe_host_id is not None and self.probe_host_id == self.host_id:
+            raise ValidationError(
+                {
+                    "probe_host": ValidationError(
+                        _("A director cannot prove its own VIPs: choose another host."),
+                        code="probe_is_director",
+                    )
+                }
+            )
+
+    @property
+    def has_drifted(self) -> bool:
+        return self.drift_count > 0
+
+    @property
+    def observed_lines(self) -> list[str]:
+        """The table as it was last seen, one `ipvsadm -R` line each."""
+        if not self.observed_table:
+            return []
+        return zlib.decompress(bytes(self.observed_table)).decode().splitlines()
+
+    def set_observed_lines(self, lines: list[str]) -> None:
+        """Keep a table as it was seen."""
+        self.observed_table = zlib.compress("\n".join(lines).encode(), 1)

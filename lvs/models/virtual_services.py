@@ -1,0 +1,212 @@
+"""What should be: virtual services and their real servers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from console.models import Tenant
+from console.models.fields import NameField, StampedModel
+from lvs.models.directors import Director, Provisioning
+
+if TYPE_CHECKING:
+    from console.access import Actor
+
+#: ipvsadm(8): weights are 0 to 2147483647 (measured), thresholds unsigned.
+MAX_WEIGHT = 2147483647
+MAX_THRESHOLD = 2147483647
+#: IP_VS_SVC: the longest persistence that the kernel takes, 31 days.
+MAX_PERSISTENCE = 2678400
+
+_port = [MinValueValidator(1), MaxValueValidator(65535)]
+
+
+class Forwarding(models.TextChoices):
+    """How a packet reaches the real server (ipvsadm(8), -g and -m)."""
+
+    MASQ = "masq", _("NAT — masquerading")
+    ROUTE = "route", _("DR — direct routing")
+
+
+class VirtualServiceQuerySet(models.QuerySet["VirtualService"]):
+    def visible_to(self, actor: Actor) -> VirtualServiceQuerySet:
+        """Staff sees every service, members those of their tenants."""
+        if actor.can("virtual_service.view"):
+            return self
+        return self.filter(tenant_id__in=actor.tenant_ids("virtual_service.view"))
+
+    def declared(self) -> VirtualServiceQuerySet:
+        """Services that should be there: not on their way out."""
+        return self.filter(removal_requested_at=None)
+
+
+class VirtualService(StampedModel):
+    """Protocol, VIP and port on one director, with scheduler and persistence.
+
+    A row that is on its way out keeps `removal_requested_at` until the director was seen
+    without it. `generation` grows with every change of it or its real servers;
+    `applied_generation` is the one that was last seen in place.
+    """
+
+    class Protocol(models.TextChoices):
+        TCP = "tcp", "TCP"
+        UDP = "udp", "UDP"
+
+    director = models.ForeignKey(
+        Director,
+        on_delete=models.PROTECT,
+        related_name="virtual_services",
+        verbose_name=_("director"),
+    )
+    tenant = models.ForeignKey(
+        Tenant,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="virtual_services",
+        verbose_name=_("tenant"),
+    )
+    name = NameField(_("name"))
+    protocol = models.CharField(
+        _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP
+    )
+    vip = models.GenericIPAddressField(_("VIP"))
+    port = models.PositiveIntegerField(_("port"), validators=_port)
+    forwarding = models.CharField(
+        _("forwarding method"), max_length=16, choices=Forwarding, default=Forwarding.MASQ
+    )
+    scheduler = models.CharField(_("scheduler"), max_length=16, default="wlc")
+    scheduler_flags = models.CharField(_("scheduler flags"), max_length=64, blank=True)
+    persistence_timeout = models.PositiveIntegerField(
+        _("persistence"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_PERSISTENCE)],
+        help_text=_("Seconds for which a client stays with its real server; empty for none."),
+    )
+    persistence_prefix = models.PositiveSmallIntegerField(
+        _("persistence granularity"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(128)],
+        help_text=_("Prefix length by which clients count as one; empty for each address."),
+    )
+    is_one_packet = models.BooleanField(
+        _("one-packet scheduling"),
+        default=False,
+        help_text=_("UDP only: every datagram is scheduled on its own."),
+    )
+    is_vip_managed = models.BooleanField(
+        _("VIP managed"),
+        default=True,
+        help_text=_("The console puts the VIP on the director and takes it away with its last"
+                    " service."),
+    )
+
+    removal_requested_at = models.DateTimeField(null=True, editable=False)
+    provisioning_status = models.CharField(
+        max_length=16, choices=Provisioning, default=Provisioning.PENDING, editable=False
+    )
+    generation = models.PositiveIntegerField(default=1, editable=False)
+    applied_generation = models.PositiveIntegerField(default=0, editable=False)
+    #: The last proof: who answered, counters before and after; see `lvs.proof`.
+    proof = models.JSONField(default=dict, editable=False)
+    proved_at = models.DateTimeField(null=True, editable=False)
+
+    objects = VirtualServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["director", "protocol", "vip", "port"],
+                name="one_service_per_address",
+                violation_error_message=_(
+                    "Another virtual service on this director has this protocol, VIP and port."
+                ),
+            ),
+            models.UniqueConstraint(
+                fields=["director", "name"],
+                name="one_service_per_name",
+                violation_error_message=_(
+                    "Another virtual service on this director has this name."
+                ),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("virtual-service", args=[self.pk])
+
+    @property
+    def address(self) -> str:
+        """VIP and port as ipvsadm writes them: 10.0.0.1:80 or [2001:db8::1]:80."""
+        return f"[{self.vip}]:{self.port}" if ":" in self.vip else f"{self.vip}:{self.port}"
+
+    @property
+    def is_leaving(self) -> bool:
+        return self.removal_requested_at is not None
+
+
+class RealServer(StampedModel):
+    """One address and port behind a virtual service."""
+
+    virtual_service = models.ForeignKey(
+        VirtualService, on_delete=models.CASCADE, related_name="real_servers"
+    )
+    rip = models.GenericIPAddressField(_("address"))
+    port = models.PositiveIntegerField(_("port"), validators=_port)
+    #: Empty means as the service says.
+    forwarding = models.CharField(
+        _("forwarding method"), max_length=16, choices=Forwarding, blank=True
+    )
+    weight = models.PositiveIntegerField(
+        _("weight"),
+        default=1,
+        validators=[MaxValueValidator(MAX_WEIGHT)],
+        help_text=_("Share of new connections; 0 sends none and lets the old ones end."),
+    )
+    upper_threshold = models.PositiveIntegerField(
+        _("upper threshold"),
+        default=0,
+        validators=[MaxValueValidator(MAX_THRESHOLD)],
+        help_text=_("No new connection beyond so many, active and inactive; 0 for no limit."),
+    )
+    lower_threshold = models.PositiveIntegerField(
+        _("lower threshold"), default=0, validators=[MaxValueValidator(MAX_THRESHOLD)]
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["virtual_service", "rip", "port"],
+                name="one_real_server_per_address",
+                violation_error_message=_(
+                    "This virtual service already has a real server with this address and port."
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+    @property
+    def tenant_id(self) -> int | None:
+        return self.virtual_service.tenant_id
+
+    @property
+    def address(self) -> str:
+        """Address and port as ipvsadm writes them."""
+        return f"[{self.rip}]:{self.port}" if ":" in self.rip else f"{self.rip}:{self.port}"
+
+    @property
+    def effective_forwarding(self) -> str:
+        """Its own forwarding method, or the service's."""
+        return self.forwarding or self.virtual_service.forwarding
