@@ -12,6 +12,7 @@ are believed only where they agree about every service and real server.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from .errors import InconsistentSample, SaveRequired
@@ -30,7 +31,8 @@ from .types import (
     canonical_netmask,
 )
 
-_Limits = Mapping[ServiceKey, Section[Service, Thresholds]]
+#: What `parse_thresholds` returns.
+Limits = Mapping[ServiceKey, Section[Service, Thresholds]]
 
 
 class Sample(NamedTuple):
@@ -59,9 +61,14 @@ def combine_sample(thresholds_text: str, proc_text: str, save_text: str | None =
     Raises ParseError for a line that is not understood, InconsistentSample when the
     readings disagree (read again), SaveRequired when `save_text` is needed and None.
     """
-    limits = parse_thresholds(thresholds_text)
     saved = parse_save(save_text) if save_text is not None else None
-    sections, hz = _assign(limits, parse_proc(proc_text), saved)
+    return join(parse_thresholds(thresholds_text), parse_proc(proc_text), saved)
+
+
+def join(limits: Limits, proc: list[ProcSection], saved: Table | None) -> Sample:
+    """Join readings that are already parsed; see `combine_sample`. `saved` has every
+    service of `limits`, with methods, weights and tunnels; its thresholds are ignored."""
+    sections, hz = _assign(limits, proc, saved)
     if saved is None and _has_tunnel(sections):
         raise SaveRequired("a real server is reached by tunnel: read ipvsadm -S -n too")
     if saved is not None:
@@ -97,7 +104,7 @@ def _has_tunnel(sections: Mapping[ServiceKey, ProcSection]) -> bool:
 
 def _destinations(
     service: ServiceKey,
-    limits: _Limits,
+    limits: Limits,
     rows: Mapping[DestinationKey, Listed],
     saved: Table | None,
 ) -> dict[DestinationKey, Destination]:
@@ -113,7 +120,7 @@ def _destinations(
 
 
 def _assign(
-    limits: _Limits, sections: list[ProcSection], saved: Table | None
+    limits: Limits, sections: list[ProcSection], saved: Table | None
 ) -> tuple[dict[ServiceKey, ProcSection], int | None]:
     """Which section of /proc belongs to which service, and the kernel's HZ."""
     assigned: dict[ServiceKey, ProcSection] = {}
@@ -141,7 +148,7 @@ def _assign(
 def _choose(
     keys: list[ServiceKey],
     candidates: list[ProcSection],
-    limits: _Limits,
+    limits: Limits,
     hz: int | None,
     saved: Table | None,
 ) -> dict[ServiceKey, ProcSection]:
@@ -154,7 +161,7 @@ def _choose(
         raise InconsistentSample("a firewall mark is not in both readings equally often")
     orders = [candidates, candidates[::-1]] if len(candidates) == 2 else [candidates]
     ways = [dict(zip(keys, order, strict=True)) for order in orders]
-    ways = [way for way in ways if _agrees(lambda way=way: _check_all(limits, way, hz))]
+    ways = [way for way in ways if _agrees(partial(_check_all, limits, way, hz))]
     if not ways:
         raise InconsistentSample(f"{keys[0]} differs between the readings")
     if len(ways) == 2 and _methods(ways[0]) != _methods(ways[1]):
@@ -163,7 +170,7 @@ def _choose(
                 f"the mark {keys[0].fwmark} serves both families and /proc does not tell which "
                 "is which: read ipvsadm -S -n too"
             )
-        ways = [way for way in ways if _agrees(lambda way=way: _check_saved(limits, way, saved))]
+        ways = [way for way in ways if _agrees(partial(_check_saved, limits, way, saved))]
         if not ways:
             raise InconsistentSample(f"{keys[0]} differs between the readings")
     return ways[0]
@@ -185,7 +192,7 @@ def _methods(way: Mapping[ServiceKey, ProcSection]) -> object:
 
 
 def _check_all(
-    limits: _Limits, assigned: Mapping[ServiceKey, ProcSection], hz: int | None
+    limits: Limits, assigned: Mapping[ServiceKey, ProcSection], hz: int | None
 ) -> int | None:
     """Compare each service with its section. Returns HZ; raises InconsistentSample."""
     for key, section in assigned.items():
@@ -207,7 +214,7 @@ def _check_all(
     return hz
 
 
-def _check_saved(limits: _Limits, assigned: Mapping[ServiceKey, ProcSection], saved: Table) -> None:
+def _check_saved(limits: Limits, assigned: Mapping[ServiceKey, ProcSection], saved: Table) -> None:
     """Compare with `-S -n`. Raises InconsistentSample."""
     for key, section in assigned.items():
         entry = saved.get(key)

@@ -133,7 +133,7 @@ def parse_connections(text: str) -> list[Connection]:
     """/proc/net/ip_vs_conn. Reading it walks every connection: never poll it."""
     lines = lines_of(text)
     if not lines or lines[0].split()[:8] != _CONNECTION_HEADING:
-        raise ParseError("this is not the heading of ip_vs_conn", *lines[:1])
+        raise ParseError("this is not /proc/net/ip_vs_conn", "".join(lines[:1]))
     found = []
     for number, line in enumerate(lines[1:], 2):
         try:
@@ -169,7 +169,7 @@ def parse_totals(text: str) -> tuple[Stats, Rates]:
         and lines[4].split() == ["Conns/s", "Pkts/s", "Pkts/s", "Bytes/s", "Bytes/s"]
     )
     if not is_known:
-        raise ParseError("this is not /proc/net/ip_vs_stats", *lines[:1])
+        raise ParseError("this is not /proc/net/ip_vs_stats", "".join(lines[:1]))
     try:
         totals, rates = ([int(word, 16) for word in lines[index].split()] for index in (2, 5))
         return Stats(*totals), Rates(*rates)
