@@ -16,7 +16,12 @@ _SHARED: list[Any] = [
 _RENDERER: Any = (
     structlog.processors.JSONRenderer()
     if os.environ.get("EVENKEEL_LOG_FORMAT") == "json"
-    else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=0)
+    else structlog.dev.ConsoleRenderer(
+        colors=False,
+        pad_event_to=0,
+        # Never the pretty ones: they print local variables, and those hold secrets.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
 )
 
 LOGGING = {
