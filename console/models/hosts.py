@@ -31,6 +31,12 @@ username_validator = RegexValidator(
 )
 
 
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    def visible_to(self, actor: Actor) -> CredentialQuerySet:
+        """Credentials are the operator's own; nobody is shown their secrets."""
+        return self if actor.can("credential.view") else self.none()
+
+
 class Credential(StampedModel):
     """What the console logs in with: a private key or a password, sealed at rest."""
 
@@ -44,6 +50,8 @@ class Credential(StampedModel):
     passphrase = EncryptedTextField(_("passphrase"), blank=True, max_length=1024)
     #: The public half of a key, for `authorized_keys`; never secret.
     public_key = models.TextField(_("public key"), blank=True, editable=False)
+
+    objects = CredentialQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from console.models.fields import NameField, StampedModel
+
+if TYPE_CHECKING:
+    from console.access import Actor
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    def visible_to(self, actor: Actor) -> TenantQuerySet:
+        """Staff sees every tenant, members their own."""
+        if actor.can("tenant.view"):
+            return self
+        return self.filter(id__in=actor.tenant_ids("tenant.view"))
 
 
 class Tenant(StampedModel):
@@ -17,6 +30,8 @@ class Tenant(StampedModel):
     members = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="Membership", related_name="tenants"
     )
+
+    objects = TenantQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]

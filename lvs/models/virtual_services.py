@@ -154,6 +154,16 @@ class VirtualService(StampedModel):
         return self.removal_requested_at is not None
 
 
+class RealServerQuerySet(models.QuerySet["RealServer"]):
+    def visible_to(self, actor: Actor) -> RealServerQuerySet:
+        """Real servers are seen with their service."""
+        if actor.can("virtual_service.view"):
+            return self
+        return self.filter(
+            virtual_service__tenant_id__in=actor.tenant_ids("virtual_service.view")
+        )
+
+
 class RealServer(StampedModel):
     """One address and port behind a virtual service."""
 
@@ -181,6 +191,8 @@ class RealServer(StampedModel):
     lower_threshold = models.PositiveIntegerField(
         _("lower threshold"), default=0, validators=[MaxValueValidator(MAX_THRESHOLD)]
     )
+
+    objects = RealServerQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

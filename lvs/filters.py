@@ -1,0 +1,74 @@
+"""Filters of the lists of load balancing: the same names in pages and API."""
+
+from __future__ import annotations
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from console.filters import IntegerFilter, ListFilter
+from lvs.models import Director, RealServer, VirtualService
+from lvs.models.directors import Provisioning
+from lvs.models.virtual_services import Forwarding
+
+
+class AddressFilter(django_filters.Filter):
+    """An IPv4 or IPv6 address in any of its spellings."""
+
+    field_class = forms.GenericIPAddressField
+
+
+class DirectorFilter(ListFilter):
+    searched = ("host__name", "host__address")
+
+    policy = django_filters.ChoiceFilter(choices=Director.Policy.choices, label=_("Policy"))
+    provisioning_status = django_filters.ChoiceFilter(
+        choices=Provisioning.choices, label=_("Status")
+    )
+    has_drifted = django_filters.BooleanFilter(method="drifted", label=_("Drift"))
+
+    class Meta:
+        model = Director
+        fields: list[str] = []
+
+    def drifted(
+        self, queryset: QuerySet[Director], name: str, value: bool
+    ) -> QuerySet[Director]:
+        """Those that differ from what is declared, or those that do not."""
+        return queryset.filter(drift_count__gt=0) if value else queryset.filter(drift_count=0)
+
+
+class VirtualServiceFilter(ListFilter):
+    searched = ("name", "vip", "director__host__name")
+
+    director = IntegerFilter(field_name="director_id", label=_("Director"))
+    tenant = IntegerFilter(field_name="tenant_id", label=_("Tenant"))
+    protocol = django_filters.ChoiceFilter(
+        choices=VirtualService.Protocol.choices, label=_("Protocol")
+    )
+    vip = AddressFilter(label=_("VIP"))
+    port = IntegerFilter(label=_("Port"))
+    forwarding = django_filters.ChoiceFilter(
+        choices=Forwarding.choices, label=_("Forwarding method")
+    )
+    provisioning_status = django_filters.ChoiceFilter(
+        choices=Provisioning.choices, label=_("Status")
+    )
+
+    class Meta:
+        model = VirtualService
+        fields: list[str] = []
+
+
+class RealServerFilter(ListFilter):
+    searched = ("rip", "virtual_service__name")
+
+    virtual_service = IntegerFilter(field_name="virtual_service_id", label=_("Virtual service"))
+    director = IntegerFilter(field_name="virtual_service__director_id", label=_("Director"))
+    rip = AddressFilter(label=_("Address"))
+    port = IntegerFilter(label=_("Port"))
+
+    class Meta:
+        model = RealServer
+        fields: list[str] = []
