@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,40 @@ class OutcomeUnknown(RemoteError):
     code = "outcome-unknown"
 
 
+class NotPinned(RemoteError):
+    """The endpoint carries no pinned host key. Nothing ran, and nothing runs
+    before a person has compared the key and pinned it."""
+
+    code = "not-pinned"
+
+
+class PrivilegeRefused(AuthenticationRefused):
+    """The login worked and `sudo -n` refused. Nothing ran."""
+
+    code = "privilege-refused"
+
+
+class TargetBusy(HostUnreachable):
+    """Something that must end first did not end in time: another command holds
+    the fence of this target, or every connection is in use. Nothing ran; try
+    again later."""
+
+    code = "target-busy"
+
+
+class FenceBroken(RemoteError):
+    """The machine cannot keep the fence (its file is damaged, its directory not
+    writable, `flock` missing). Nothing ran; a person has to mend it."""
+
+    code = "fence-broken"
+
+
+class SessionAborted(RemoteError):
+    """The session was aborted before this command. Nothing ran."""
+
+    code = "aborted"
+
+
 @dataclass(frozen=True, slots=True)
 class Fence:
     """A fencing token: `scope` names the target on the machine (a plain word),
@@ -172,5 +206,17 @@ class Transport(Protocol):
 
         Raises HostUnreachable, HostKeyChanged, OutcomeUnknown, Fenced; never
         CommandFailed for a non-zero exit code (see `session.Session.check`).
+        Also NotPinned and FenceBroken. A malformed request (an argument with a
+        NUL byte, no argument, a timeout that is not positive) is a ValueError.
         """
+        ...
+
+
+@runtime_checkable
+class Abortable(Protocol):
+    """A transport whose running command can be given up from another thread."""
+
+    def abort(self) -> None:
+        """Make the command in flight raise OutcomeUnknown, and every later one
+        SessionAborted."""
         ...

@@ -1,0 +1,322 @@
+"""From an Endpoint to a connection that is proved to be the right machine and
+logged in. Every failure on the way means that nothing ran."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import paramiko
+
+from .keys import BadPrivateKey, host_key_from_blob, host_key_from_line, load_private_key
+from .transport import (
+    AuthenticationRefused,
+    Endpoint,
+    HostKey,
+    HostKeyChanged,
+    HostUnreachable,
+    NotPinned,
+)
+from .tunnel import Tunnel
+from .wire import ChannelRefused, LineDead, Wire
+
+#: A connection may be accepted by something in front of the machine (a NAT, a
+#: booting guest's port forward) and then hang: after this share of the time we
+#: hang up and dial again.
+_FIRST_BANNER_SHARE = 0.25
+#: Pauses (seconds) before dialling again after the machine hung up unheard, as
+#: sshd does above MaxStartups.
+_REDIAL_PAUSES = (0.3, 1.0)
+#: Seconds without any sign of life after which the kernel gives a line up.
+_DEAD_AFTER = 30
+
+#: The words of `Endpoint.secret_kind`.
+_BY_KEY, _BY_PASSWORD = "key", "password"
+
+#: RFC 4254, 5.1: reason code of a refused channel.
+_ADMINISTRATIVELY_PROHIBITED = 1
+
+
+def require_pin(endpoint: Endpoint) -> None:
+    """Raise NotPinned unless the endpoint carries a host key that can be read."""
+    if not endpoint.host_key:
+        raise NotPinned(
+            endpoint.name,
+            "no host key is pinned, so nobody can tell whether it is the right machine",
+            remedy="Compare the fingerprint that the machine shows and pin its key.",
+        )
+    try:
+        host_key_from_line(endpoint.host_key)
+    except ValueError as error:
+        raise NotPinned(
+            endpoint.name,
+            f"the pinned host key cannot be used: {error}",
+            remedy="Scan the machine's key again, compare its fingerprint, and pin it.",
+        ) from error
+
+
+def reach(endpoint: Endpoint, deadline: float, jump: Wire | None) -> Wire:
+    """Connect and exchange keys; nothing is proved and nobody is logged in yet.
+
+    `deadline` is monotonic. `jump` is the connection to the jump host, where
+    `endpoint.via` names one. Raises HostUnreachable.
+    """
+    pinned = host_key_from_line(endpoint.host_key).algorithm if endpoint.host_key else ""
+    started = time.monotonic()
+    share = (deadline - started) * _FIRST_BANNER_SHARE
+    hang_up_at = started + max(share, min(1.0, deadline - started))
+    pauses = list(_REDIAL_PAUSES)
+    while True:
+        sock = _open_socket(endpoint, deadline, jump)
+        wire = Wire(sock)
+        _prefer(wire, pinned)
+        is_done = threading.Event()
+        wire.banner_timeout = wire.handshake_timeout = max(deadline - time.monotonic(), 0.0)
+        wire.start_client(event=is_done)
+        is_done.wait(max(hang_up_at - time.monotonic(), 0.0))
+        if not is_done.is_set() and wire.remote_version:
+            is_done.wait(max(deadline - time.monotonic(), 0.0))
+        if is_done.is_set() and wire.is_active():
+            return wire
+        error = wire.get_exception()
+        wire.close()
+        is_unheard = not wire.remote_version
+        if is_unheard and not is_done.is_set() and time.monotonic() < deadline:
+            hang_up_at = deadline
+            continue
+        is_hung_up = isinstance(error, EOFError | OSError) or "banner" in str(error)
+        if is_unheard and is_done.is_set() and is_hung_up and pauses:
+            pause = pauses.pop(0)
+            if time.monotonic() + pause < deadline:
+                time.sleep(pause)
+                continue
+        raise _not_negotiated(endpoint, wire, error, is_done.is_set())
+
+
+def verify(wire: Wire, endpoint: Endpoint) -> None:
+    """Raise HostKeyChanged unless the machine proved the pinned key."""
+    offered = offered_key(wire)
+    if offered.line != host_key_from_line(endpoint.host_key).line:
+        raise HostKeyChanged(
+            endpoint.name,
+            f"the machine showed another host key than the pinned one: {offered.fingerprint} "
+            f"({offered.algorithm}); nobody was logged in",
+            offered=offered,
+            remedy="Find out why before anything else: was the machine rebuilt, or does another "
+            "one answer at its address? If the new key is right, pin it.",
+        )
+
+
+def offered_key(wire: Wire) -> HostKey:
+    """The key that the machine proved to hold in the key exchange."""
+    return host_key_from_blob(wire.get_remote_server_key().asbytes())
+
+
+def log_in(wire: Wire, endpoint: Endpoint, deadline: float) -> None:
+    """Log in with the endpoint's own credential and nothing else (no agent, no
+    files). Raises AuthenticationRefused, or HostUnreachable if the line is cut."""
+    wire.auth_timeout = max(deadline - time.monotonic(), 0.1)
+    try:
+        if endpoint.secret_kind == _BY_KEY:
+            key = load_private_key(endpoint.secret, endpoint.passphrase)
+            missing = wire.auth_publickey(endpoint.username, key)
+        elif endpoint.secret_kind == _BY_PASSWORD:
+            missing = wire.auth_password(endpoint.username, endpoint.secret)
+        else:
+            raise ValueError(f"unknown kind of secret: {endpoint.secret_kind!r}")
+    except BadPrivateKey as error:
+        raise AuthenticationRefused(
+            endpoint.name, f"cannot log in: {error}", remedy="Store another key for this host."
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise _not_logged_in(endpoint, wire, error) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise _cut_in_login(endpoint) from error
+    if missing:
+        raise AuthenticationRefused(
+            endpoint.name,
+            f"the machine accepted the {_secret(endpoint)} of {endpoint.username!r} and wants "
+            f"more: {', '.join(missing)}",
+            remedy="Let this account log in with one credential (AuthenticationMethods in "
+            "sshd_config).",
+        )
+
+
+def _open_socket(endpoint: Endpoint, deadline: float, jump: Wire | None) -> socket.socket | Tunnel:
+    if jump is not None and endpoint.via is not None:
+        return _open_tunnel(endpoint, endpoint.via, deadline, jump)
+    remaining = max(deadline - time.monotonic(), 0.1)
+    where = f"{endpoint.address} port {endpoint.port}"
+    try:
+        sock = socket.create_connection((endpoint.address, endpoint.port), remaining)
+    except socket.gaierror as error:
+        raise HostUnreachable(
+            endpoint.name,
+            f"the name {endpoint.address!r} cannot be resolved ({error.strerror})",
+            remedy="Correct the host's address, or mend the DNS that the console uses.",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise HostUnreachable(
+            endpoint.name,
+            f"{where} refuses connections",
+            remedy="Is sshd running there, and does it listen on this port?",
+        ) from error
+    except TimeoutError as error:
+        raise HostUnreachable(
+            endpoint.name,
+            f"no answer from {where} within {remaining:.0f} s",
+            remedy="Is the machine on, and does a firewall let the console through?",
+        ) from error
+    except (OSError, UnicodeError) as error:
+        words = getattr(error, "strerror", None) or str(error)
+        raise HostUnreachable(
+            endpoint.name,
+            f"{where} cannot be reached: {words}",
+            remedy="Check the address and the route from the console to the machine.",
+        ) from error
+    _set_options(sock)
+    return sock
+
+
+def _set_options(sock: socket.socket) -> None:
+    # Without TCP_NODELAY each small message waits for the peer's delayed
+    # acknowledgement: 20 commands a second instead of hundreds.
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = (
+        ("TCP_KEEPIDLE", _DEAD_AFTER // 2),
+        ("TCP_KEEPINTVL", _DEAD_AFTER // 6),
+        ("TCP_KEEPCNT", 3),
+        ("TCP_USER_TIMEOUT", _DEAD_AFTER * 1000),
+    )
+    for name, value in options:
+        with contextlib.suppress(AttributeError, OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _open_tunnel(endpoint: Endpoint, via: Endpoint, deadline: float, jump: Wire) -> Tunnel:
+    where = f"{endpoint.address} port {endpoint.port}"
+    try:
+        return Tunnel.open(
+            jump, endpoint.address, endpoint.port, max(deadline - time.monotonic(), 0.1)
+        )
+    except ChannelRefused as error:
+        if error.reason == _ADMINISTRATIVELY_PROHIBITED:
+            message = f"its jump host {via.name} forbids forwarding to {where}: {error}"
+            remedy = f"Set AllowTcpForwarding (and PermitOpen) in sshd_config on {via.name}."
+        else:
+            message = f"its jump host {via.name} is up and cannot reach {where}: {error}"
+            remedy = f"Is the machine on? Check address, port and route as seen from {via.name}."
+        raise HostUnreachable(endpoint.name, message, remedy=remedy) from error
+    except TimeoutError as error:
+        raise HostUnreachable(
+            endpoint.name,
+            f"its jump host {via.name} is up and got no answer from {where} in time",
+            remedy=f"Is the machine on, and does a firewall let {via.name} through?",
+        ) from error
+    except LineDead as error:
+        raise HostUnreachable(
+            endpoint.name,
+            f"the connection to its jump host {via.name} was lost",
+            remedy="Try again.",
+        ) from error
+
+
+def _prefer(wire: Wire, pinned_type: str) -> None:
+    """Ask for the pinned type of host key first. The other types stay on the
+    list: a machine that has lost the pinned key must be told from one that
+    cannot be talked to."""
+    first = ("rsa-sha2-512", "rsa-sha2-256") if pinned_type == "ssh-rsa" else (pinned_type,)
+    options = wire.get_security_options()
+    rest = tuple(kind for kind in options.key_types if kind not in first)
+    options.key_types = tuple(kind for kind in first if kind in options.key_types) + rest
+
+
+def _not_negotiated(
+    endpoint: Endpoint, wire: Wire, error: Exception | None, is_done: bool
+) -> HostUnreachable:
+    where = f"{endpoint.address} port {endpoint.port}"
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return _incompatible(endpoint, wire, error)
+    if not wire.remote_version:
+        if not is_done:
+            return HostUnreachable(
+                endpoint.name,
+                f"{where} accepted the connection and did not say a word of SSH",
+                remedy="The machine may still be booting, or be overloaded: try again.",
+            )
+        if "Indecipherable" in str(error) or "banner" not in str(error):
+            words = str(error) if str(error) else "it hung up"
+        else:
+            words = "it hung up before its first word"
+        return HostUnreachable(
+            endpoint.name,
+            f"{where} does not speak SSH to us: {words}",
+            remedy="Is this the SSH port? sshd hangs up when it has too many logins waiting "
+            "(MaxStartups) or when a filter (fail2ban, hosts.deny) refuses the console.",
+        )
+    if not is_done:
+        words = "the key exchange did not end in time"
+    else:
+        words = f"the key exchange failed: {error or 'the line was cut'}"
+    return HostUnreachable(
+        endpoint.name, f"{where}: {words}", remedy="Try again; look at sshd's log there."
+    )
+
+
+def _incompatible(endpoint: Endpoint, wire: Wire, error: Exception) -> HostUnreachable:
+    keys = ", ".join(wire.offered_keys) or "none"
+    kex = ", ".join(wire.offered_kex) or "none"
+    return HostUnreachable(
+        endpoint.name,
+        f"the machine ({wire.remote_version}) offers no algorithm that is still safe: host keys "
+        f"{keys}; key exchanges {kex}",
+        said=str(error),
+        remedy="Its SSH relies on SHA-1 or other broken algorithms, which this console refuses. "
+        "Update OpenSSH there to 7.2 or newer, or give it an ed25519 host key "
+        "(ssh-keygen -A); where that is impossible, reach it through a jump host that you trust.",
+    )
+
+
+def _not_logged_in(endpoint: Endpoint, wire: Wire, error: Exception) -> HostUnreachable:
+    if not wire.is_active() or "timeout" in str(error).lower():
+        return _cut_in_login(endpoint)
+    allowed = getattr(error, "allowed_types", [])
+    remedy = (
+        f"Check the user name, and put the public key of this console into "
+        f"~{endpoint.username}/.ssh/authorized_keys."
+        if endpoint.secret_kind == _BY_KEY
+        else "Check the user name and the password, or use a key."
+    )
+    if allowed:
+        remedy += f" The machine accepts: {', '.join(allowed)}."
+    has_sha2 = "server-sig-algs" in wire.server_extensions
+    if endpoint.secret_kind == _BY_KEY and not has_sha2 and _is_rsa(endpoint):
+        remedy += (
+            " If its sshd is older than OpenSSH 7.2 it takes RSA keys with SHA-1 only, which this "
+            "console refuses: use an ed25519 or ECDSA key, or update it."
+        )
+    return AuthenticationRefused(
+        endpoint.name,
+        f"the machine refused the {_secret(endpoint)} of user {endpoint.username!r}",
+        said=str(error),
+        remedy=remedy,
+    )
+
+
+def _is_rsa(endpoint: Endpoint) -> bool:
+    return load_private_key(endpoint.secret, endpoint.passphrase).get_name() == "ssh-rsa"
+
+
+def _cut_in_login(endpoint: Endpoint) -> HostUnreachable:
+    return HostUnreachable(
+        endpoint.name,
+        "the machine hung up, or fell silent, in the middle of the login",
+        remedy="Try again; look at sshd's log there (MaxAuthTries, LoginGraceTime, AllowUsers).",
+    )
+
+
+def _secret(endpoint: Endpoint) -> str:
+    return "key" if endpoint.secret_kind == _BY_KEY else "password"

@@ -1,0 +1,390 @@
+"""Commands over SSH: one logged-in connection that many threads may use at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import NoReturn
+
+from . import dial, quoting
+from . import fence as fencing
+from .exchange import Answer, DeadlinePassed, Exchange, GivenUp
+from .transport import (
+    Endpoint,
+    Fence,
+    FenceBroken,
+    Fenced,
+    HostKey,
+    HostUnreachable,
+    OutcomeUnknown,
+    PrivilegeRefused,
+    Result,
+    SessionAborted,
+    TargetBusy,
+)
+from .wire import ChannelRefused, LineDead, Wire, WireChannel
+
+#: Seconds that we grant the machine beyond its own `timeout` before we stop
+#: waiting for its answer.
+SLACK = 10.0
+#: Sessions that we open on one connection: one less than OpenSSH's MaxSessions.
+MAX_SESSIONS = 9
+#: A channel opened ahead of need is trusted for so many seconds; after that a
+#: new one is opened, which also proves that the machine is still there.
+FRESH = 15.0
+#: Seconds to wait for a channel on a connection that was good before.
+OPEN_TIMEOUT = 5.0
+#: timeout(1): the command was told to end, or was killed.
+_TIMED_OUT = (124, 128 + 9)
+
+
+class Abort:
+    """Gives up the command in flight from another thread. One for each session."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hooks: list[Callable[[], None]] = []
+        self.is_fired = False
+
+    def fire(self) -> None:
+        """Give up what runs now, and everything later."""
+        with self._lock:
+            self.is_fired = True
+            hooks = list(self._hooks)
+        for hook in hooks:
+            hook()
+
+    def attach(self, hook: Callable[[], None]) -> None:
+        """Call `hook` when fired; at once if that has happened already."""
+        with self._lock:
+            self._hooks.append(hook)
+            is_fired = self.is_fired
+        if is_fired:
+            hook()
+
+    def detach(self, hook: Callable[[], None]) -> None:
+        with self._lock:
+            self._hooks.remove(hook)
+
+
+def connect(
+    endpoint: Endpoint, *, timeout: float = 10.0, jump: Connection | None = None
+) -> Connection:
+    """Connect to a machine, prove its pinned key, and log in.
+
+    `jump` is a connection to `endpoint.via` that is to be used; without it one
+    is opened, and closed with this one. `timeout` (seconds) bounds everything.
+    Raises NotPinned, HostUnreachable, AuthenticationRefused or HostKeyChanged,
+    whose `machine` is the one at fault: the jump host's, where it is that.
+    """
+    dial.require_pin(endpoint)
+    deadline = time.monotonic() + timeout
+    wire, owned_jump = _reach(endpoint, deadline, jump)
+    try:
+        dial.verify(wire, endpoint)
+        dial.log_in(wire, endpoint, deadline)
+    except BaseException:
+        wire.close()
+        if owned_jump is not None:
+            owned_jump.close()
+        raise
+    return Connection(endpoint, wire, owned_jump)
+
+
+def scan_host_key(endpoint: Endpoint, *, timeout: float = 10.0) -> HostKey:
+    """The host key that a machine proves to hold, as far as the key exchange: no
+    login is tried, and `endpoint.host_key` is not compared. A jump host is
+    logged in to, so it must be pinned. Raises as `connect`."""
+    wire, jump = _reach(endpoint, time.monotonic() + timeout, None)
+    try:
+        return dial.offered_key(wire)
+    finally:
+        wire.close()
+        if jump is not None:
+            jump.close()
+
+
+def _reach(
+    endpoint: Endpoint, deadline: float, jump: Connection | None
+) -> tuple[Wire, Connection | None]:
+    """A connection after its key exchange, and the jump connection that it owns."""
+    owned = None
+    if endpoint.via is not None and jump is None:
+        jump = owned = connect(endpoint.via, timeout=deadline - time.monotonic())
+    try:
+        return dial.reach(endpoint, deadline, jump.wire if jump is not None else None), owned
+    except BaseException:
+        if owned is not None:
+            owned.close()
+        raise
+
+
+class Connection:
+    """A logged-in connection. Implements `transport.Transport`; any thread may
+    call `run`, and several may at once."""
+
+    def __init__(self, endpoint: Endpoint, wire: Wire, jump: Connection | None = None) -> None:
+        self.machine = endpoint.name
+        self.wire = wire
+        self.fence_directory = fencing.DIRECTORY
+        self.lock_wait = fencing.LOCK_WAIT
+        self._username = endpoint.username
+        self._jump = jump
+        self._lock = threading.Lock()
+        self._spares: deque[tuple[float, WireChannel]] = deque()
+        self._busy = 0
+        self._max_sessions = MAX_SESSIONS
+        self._is_retired = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether a new command may be given to it."""
+        return not self._is_retired and self.wire.is_active()
+
+    def close(self) -> None:
+        """Hang up. Commands in flight raise OutcomeUnknown."""
+        self._is_retired = True
+        self.wire.close()
+        if self._jump is not None:
+            self._jump.close()
+
+    def retire(self) -> None:
+        """Take no new command."""
+        self._is_retired = True
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes | None = None,
+        timeout: float = 60.0,
+        fence: Fence | None = None,
+        max_output: int = 64 * 1024 * 1024,
+        abort: Abort | None = None,
+    ) -> Result:
+        """Run one command; see `transport.Transport.run`.
+
+        `max_output` bounds each of the two streams (bytes); what exceeds it is
+        read and thrown away, so that the command still ends by itself. A command
+        that ends with 124 or 137 before its timeout has done so on its own
+        account, and is a Result; at or after it, the outcome is unknown. A
+        command that died of a signal has the exit code 128 + signal.
+        """
+        line = quoting.command_line(
+            argv,
+            username=self._username,
+            timeout=timeout,
+            has_stdin=stdin is not None,
+            fence=fence,
+            fence_directory=self.fence_directory,
+            lock_wait=self.lock_wait,
+        )
+        patience = timeout + quoting.KILL_AFTER + SLACK + (self.lock_wait if fence else 0.0)
+        with self._session_slot():
+            answer, seconds = self._exchange(argv, line, stdin, patience, max_output, abort)
+        return self._judge(argv, answer, seconds, timeout, fence)
+
+    @contextmanager
+    def _session_slot(self) -> Iterator[None]:
+        with self._lock:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= 1
+
+    def _exchange(
+        self,
+        argv: tuple[str, ...],
+        line: bytes,
+        stdin: bytes | None,
+        patience: float,
+        max_output: int,
+        abort: Abort | None,
+    ) -> tuple[Answer, float]:
+        """The answer to one command line and the seconds that it took."""
+        channel = self._take_channel(argv)
+        exchange = Exchange(channel, stdin, max_output)
+        try:
+            if abort is not None:
+                abort.attach(exchange.abort)
+                if abort.is_fired:
+                    raise SessionAborted(
+                        self.machine, "the session was aborted before this command", argv=argv
+                    )
+            started = time.monotonic()
+            exchange.start(line)
+            self._open_spare()
+            answer = exchange.finish(started + patience)
+            return answer, time.monotonic() - started
+        except (DeadlinePassed, GivenUp) as error:
+            self._give_up(channel, argv, error, patience)
+        finally:
+            channel.close()
+            if abort is not None:
+                abort.detach(exchange.abort)
+
+    def _take_channel(self, argv: tuple[str, ...]) -> WireChannel:
+        """A channel that the server has confirmed. Nothing has run when it fails."""
+        with self._lock:
+            channel = self._fresh_spare()
+        try:
+            if channel is None:
+                channel = self.wire.begin_channel("session")
+            channel.wait_open(OPEN_TIMEOUT)
+        except ChannelRefused as error:
+            with self._lock:
+                self._max_sessions = max(self._busy - 1, 1)
+            raise TargetBusy(
+                self.machine,
+                f"the machine opens no further session on this connection: {error}",
+                argv=argv,
+                remedy="Raise MaxSessions in its sshd_config, or try again.",
+            ) from error
+        except (LineDead, TimeoutError) as error:
+            self._is_retired = True
+            raise HostUnreachable(
+                self.machine,
+                "the connection was lost before the command was sent",
+                argv=argv,
+                remedy="Try again.",
+            ) from error
+        return channel
+
+    def _fresh_spare(self) -> WireChannel | None:
+        while self._spares:
+            opened_at, channel = self._spares.popleft()
+            if time.monotonic() - opened_at < FRESH and not channel.is_over:
+                return channel
+            channel.close()
+        return None
+
+    def _open_spare(self) -> None:
+        """Open a channel for the next command while this one runs: a command then
+        costs one round trip instead of two."""
+        with self._lock:
+            if self._busy + len(self._spares) >= self._max_sessions or self._is_retired:
+                return
+            self._spares.append((time.monotonic(), self.wire.begin_channel("session")))
+
+    def _give_up(
+        self,
+        channel: WireChannel,
+        argv: tuple[str, ...],
+        error: DeadlinePassed | GivenUp,
+        patience: float,
+    ) -> NoReturn:
+        # The machine counts the session until the command has ended, so this
+        # connection is not used again.
+        self._is_retired = True
+        channel.request_signal("TERM")
+        if isinstance(error, GivenUp):
+            message = "the command was given up while it ran"
+        else:
+            message = f"no answer within {patience:.0f} s, though the machine's own timeout is over"
+        raise OutcomeUnknown(
+            self.machine,
+            message,
+            argv=argv,
+            remedy="Look at the machine before anything else: the command may have run, in part "
+            "or whole, and may still run.",
+        ) from None
+
+    def _judge(
+        self,
+        argv: tuple[str, ...],
+        answer: Answer,
+        seconds: float,
+        timeout: float,
+        fence: Fence | None,
+    ) -> Result:
+        """The Result of an answer, or the error that it really is."""
+        stderr = answer.stderr.decode("utf-8", "replace")
+        if not answer.is_accepted:
+            raise HostUnreachable(
+                self.machine,
+                f"the machine refuses to run commands for user {self._username!r}",
+                argv=argv,
+                remedy="Give the account a POSIX login shell.",
+            )
+        if answer.exit_code is None:
+            how = "the line was cut" if answer.is_line_dead else "the session ended without a code"
+            raise OutcomeUnknown(
+                self.machine,
+                f"{how} after the command was sent",
+                argv=argv,
+                said=stderr,
+                remedy="Look at the machine before anything else: the command may have run.",
+            )
+        if answer.exit_code in _TIMED_OUT and seconds >= timeout:
+            raise OutcomeUnknown(
+                self.machine,
+                f"the command did not end within {timeout:g} s and was stopped",
+                argv=argv,
+                said=stderr or answer.stdout.decode("utf-8", "replace"),
+                remedy="Look at the machine before anything else: it may have done a part.",
+            )
+        if quoting.sudo_said_no(self._username, answer.exit_code, stderr):
+            raise PrivilegeRefused(
+                self.machine,
+                f"sudo lets user {self._username!r} run nothing without a password",
+                argv=argv,
+                said=stderr,
+                remedy=f"Put a line `{self._username} ALL=(ALL) NOPASSWD: ALL` into "
+                "/etc/sudoers.d there, or connect as root.",
+            )
+        result = Result(
+            argv=argv,
+            exit_code=answer.exit_code,
+            stdout=answer.stdout.decode("utf-8", "replace"),
+            stderr=stderr,
+            seconds=seconds,
+            is_truncated=answer.is_truncated,
+        )
+        if fence is not None:
+            self._check_fence(fence, result)
+        return result
+
+    def _check_fence(self, fence: Fence, result: Result) -> None:
+        found = fencing.verdict(result.exit_code, result.stderr)
+        if found is None:
+            return
+        kind, words = found
+        if kind == "refused":
+            raise Fenced(
+                self.machine,
+                f"a newer worker (number {words}) has taken {fence.scope!r} over from this one "
+                f"(number {fence.number}); nothing was changed",
+                result=result,
+            )
+        if kind == "busy":
+            raise TargetBusy(
+                self.machine,
+                f"an earlier command on {fence.scope!r} still runs after {self.lock_wait:g} s",
+                argv=result.argv,
+                said=result.stderr,
+                remedy="Wait until it ends, and try again.",
+            )
+        raise FenceBroken(
+            self.machine,
+            f"the fence of {fence.scope!r} cannot be kept: {words}",
+            argv=result.argv,
+            said=result.stderr,
+            remedy=f"Mend {self.fence_directory} on the machine.",
+        )

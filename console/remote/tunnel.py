@@ -1,0 +1,74 @@
+"""A TCP connection through a jump host, with the face of a socket."""
+
+from __future__ import annotations
+
+from .wire import Wire, WireChannel
+
+_CHUNK = 256 * 1024
+
+
+class Tunnel:
+    """A direct-tcpip channel (RFC 4254, 7.2) that paramiko can use as its socket."""
+
+    def __init__(self, channel: WireChannel) -> None:
+        self._channel = channel
+        channel.is_eager = True
+        self._rest = b""
+        self._timeout: float | None = None
+        self._closed = False
+
+    @classmethod
+    def open(cls, jump: Wire, address: str, port: int, timeout: float) -> Tunnel:
+        """Have the machine at the other end of `jump` connect to `address`.
+
+        Raises wire.ChannelRefused, wire.LineDead or TimeoutError.
+        """
+        channel = jump.begin_channel("direct-tcpip", address, port, "127.0.0.1", 0)
+        tunnel = cls(channel)
+        try:
+            channel.wait_open(timeout)
+        except TimeoutError:
+            tunnel.close()
+            raise
+        return tunnel
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._timeout = seconds
+
+    def recv(self, size: int) -> bytes:
+        """As `socket.recv`: b"" at the end, TimeoutError when nothing came."""
+        if not self._rest:
+            channel = self._channel
+            with channel.changed:
+                is_ready = channel.changed.wait_for(
+                    lambda: channel.inbox or channel.has_eof or channel.is_over or self._closed,
+                    self._timeout,
+                )
+            if not is_ready:
+                raise TimeoutError
+            self._rest = b"".join(data for _, data in channel.take(_CHUNK))
+        part, self._rest = self._rest[:size], self._rest[size:]
+        return part
+
+    def send(self, data: bytes) -> int:
+        """As `socket.send`: TimeoutError when the window stays shut."""
+        channel = self._channel
+        with channel.changed:
+            is_ready = channel.changed.wait_for(
+                lambda: channel.send_window > 0 or channel.is_over or self._closed, self._timeout
+            )
+        if channel.is_over or self._closed:
+            raise BrokenPipeError
+        if not is_ready:
+            raise TimeoutError
+        return channel.send(memoryview(data))
+
+    def shutdown(self, _how: int) -> None:
+        """Wake whoever waits; a tunnel is never closed one way only."""
+        self.close()
+
+    def close(self) -> None:
+        self._closed = True
+        with self._channel.changed:
+            self._channel.changed.notify_all()
+        self._channel.close()
