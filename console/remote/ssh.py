@@ -31,8 +31,12 @@ from .wire import ChannelRefused, LineDead, Wire, WireChannel
 #: Seconds that we grant the machine beyond its own `timeout` before we stop
 #: waiting for its answer.
 SLACK = 10.0
-#: Sessions that we open on one connection: one less than OpenSSH's MaxSessions.
-MAX_SESSIONS = 9
+#: Sessions that we have open on one connection, the spare one included: two
+#: less than OpenSSH's MaxSessions.
+MAX_SESSIONS = 8
+#: Pauses (seconds) before asking again for a session that was refused. sshd
+#: counts one that we have closed until it has read all that we sent with it.
+_ASK_AGAIN = (0.01, 0.02, 0.05, 0.1, 0.2)
 #: A channel opened ahead of need is trusted for so many seconds; after that a
 #: new one is opened, which also proves that the machine is still there.
 FRESH = 15.0
@@ -40,6 +44,14 @@ FRESH = 15.0
 OPEN_TIMEOUT = 5.0
 #: timeout(1): the command was told to end, or was killed.
 _TIMED_OUT = (124, 128 + 9)
+
+
+class LineLost(HostUnreachable):
+    """A connection that was good before was found dead. Nothing ran."""
+
+
+class NoSession(TargetBusy):
+    """The machine opens no further session on this connection. Nothing ran."""
 
 
 class Abort:
@@ -132,12 +144,13 @@ class Connection:
         self.wire = wire
         self.fence_directory = fencing.DIRECTORY
         self.lock_wait = fencing.LOCK_WAIT
+        #: Sessions that the machine is known, or assumed, to allow at once.
+        self.capacity = MAX_SESSIONS
         self._username = endpoint.username
         self._jump = jump
         self._lock = threading.Lock()
         self._spares: deque[tuple[float, WireChannel]] = deque()
         self._busy = 0
-        self._max_sessions = MAX_SESSIONS
         self._is_retired = False
 
     @property
@@ -244,28 +257,37 @@ class Connection:
         """A channel that the server has confirmed. Nothing has run when it fails."""
         with self._lock:
             channel = self._fresh_spare()
-        try:
-            if channel is None:
-                channel = self.wire.begin_channel("session")
-            channel.wait_open(OPEN_TIMEOUT)
-        except ChannelRefused as error:
-            with self._lock:
-                self._max_sessions = max(self._busy - 1, 1)
-            raise TargetBusy(
-                self.machine,
-                f"the machine opens no further session on this connection: {error}",
-                argv=argv,
-                remedy="Raise MaxSessions in its sshd_config, or try again.",
-            ) from error
-        except (LineDead, TimeoutError) as error:
-            self._is_retired = True
-            raise HostUnreachable(
-                self.machine,
-                "the connection was lost before the command was sent",
-                argv=argv,
-                remedy="Try again.",
-            ) from error
-        return channel
+        pauses = iter(_ASK_AGAIN)
+        while True:
+            try:
+                if channel is None:
+                    channel = self.wire.begin_channel("session")
+                channel.wait_open(OPEN_TIMEOUT)
+                return channel
+            except ChannelRefused as error:
+                channel = None
+                pause = next(pauses, None)
+                if pause is None:
+                    raise self._no_session(argv, error) from error
+                time.sleep(pause)
+            except (LineDead, TimeoutError) as error:
+                self._is_retired = True
+                raise LineLost(
+                    self.machine,
+                    "the connection was lost before the command was sent",
+                    argv=argv,
+                    remedy="Try again.",
+                ) from error
+
+    def _no_session(self, argv: tuple[str, ...], error: ChannelRefused) -> NoSession:
+        with self._lock:
+            self.capacity = max(self._busy - 1, 1)
+        return NoSession(
+            self.machine,
+            f"the machine opens no further session on this connection: {error}",
+            argv=argv,
+            remedy="Raise MaxSessions in its sshd_config, or try again.",
+        )
 
     def _fresh_spare(self) -> WireChannel | None:
         while self._spares:
@@ -279,7 +301,7 @@ class Connection:
         """Open a channel for the next command while this one runs: a command then
         costs one round trip instead of two."""
         with self._lock:
-            if self._busy + len(self._spares) >= self._max_sessions or self._is_retired:
+            if self._busy + len(self._spares) >= self.capacity or self._is_retired:
                 return
             self._spares.append((time.monotonic(), self.wire.begin_channel("session")))
 

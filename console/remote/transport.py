@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +87,19 @@ class RemoteError(Exception):
         self.said = said
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles keep everything, whatever the constructor wants.
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
     @property
     def command(self) -> str:
         return shlex.join(self.argv)
+
+
+def _restore(kind: type[RemoteError], args: tuple[Any, ...], state: dict[str, Any]) -> RemoteError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class HostUnreachable(RemoteError):

@@ -389,9 +389,3 @@ class Wire(paramiko.Transport):
             self.sock.shutdown(socket.SHUT_RDWR)
         super().close()
         self.sock.close()
-
-    def abandon(self) -> None:
-        """Forget a connection that a forked child inherited: its descriptor is
-        closed here and the parent's connection lives on."""
-        self.active = False
-        self.packetizer.close()
