@@ -85,8 +85,8 @@ def _guard(read_end: int) -> None:
     """The body of the guard process: never returns."""
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ignored, signal.SIG_IGN)
         groups: set[int] = set()
         with os.fdopen(read_end) as told:
             for line in told:

@@ -26,7 +26,7 @@ from django.utils.translation import gettext as _
 from console import audit
 from console.access import Actor, require, tenant_of
 from console.errors import Busy, WrongState
-from console.models import Operation, Step
+from console.models import Operation, Step, Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -66,13 +66,15 @@ def begin(
     target: models.Model,
     *,
     parameters: dict[str, Any] | None = None,
+    tenant: Tenant | None = None,
     retry_of: Operation | None = None,
     reason: str = "",
 ) -> Operation:
     """Write an operation and its audit line; the worker is woken after commit.
 
     Call inside the transaction of the declared change. Raises Busy when the target has a
-    live operation, which the database itself holds.
+    live operation, which the database itself holds. `tenant` is who may see it where the
+    target itself belongs to nobody.
     """
     deadline = KINDS[kind].deadline or settings.OPERATION_DEADLINE
     try:
@@ -82,7 +84,7 @@ def begin(
                 target_type=target._meta.label_lower,
                 target_id=target.pk,
                 target_label=str(target)[:128],
-                tenant=tenant_of(target),
+                tenant=tenant or tenant_of(target),
                 requested_by=actor.user,
                 requested_by_label=actor.label,
                 parameters=parameters or {},
@@ -217,7 +219,12 @@ def request_retry(actor: Actor, operation: Operation) -> Operation:
         raise ValidationError(_("%(target)s is gone.") % {"target": operation.target_label})
     with transaction.atomic():
         return begin(
-            actor, operation.kind, target, parameters=operation.parameters, retry_of=operation
+            actor,
+            operation.kind,
+            target,
+            parameters=operation.parameters,
+            tenant=operation.tenant,
+            retry_of=operation,
         )
 
 

@@ -21,9 +21,10 @@ SWEEP_INTERVAL = _number("EVENKEEL_SWEEP_INTERVAL", 5)
 OPERATION_DEADLINE = _number("EVENKEEL_OPERATION_DEADLINE", 900)
 #: How often a director is observed.
 POLL_INTERVAL = _number("EVENKEEL_POLL_INTERVAL", 30)
-#: A table that takes longer than this to read whole is read whole only every FULL_READ_INTERVAL;
-#: in between a digest of the kernel's own listing tells whether anything moved.
-SLOW_READ = _number("EVENKEEL_SLOW_READ", 2)
+#: A table with more services and real servers than this is read whole only every
+#: FULL_READ_INTERVAL; in between a digest of the kernel's own listing tells whether
+#: anything moved, and only what is being changed is read whole.
+LARGE_TABLE = int(_number("EVENKEEL_LARGE_TABLE", 1000))
 FULL_READ_INTERVAL = _number("EVENKEEL_FULL_READ_INTERVAL", 600)
 #: What one pass may take away from a machine, as a share of what is ours, and the number that
 #: is always allowed.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
@@ -13,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from console.models import Host
 from console.models.fields import StampedModel
+from lvs.ipvsadm.listing import Listed
+from lvs.ipvsadm.types import DestinationKey, ServiceKey
 
 if TYPE_CHECKING:
     from console.access import Actor
@@ -81,11 +85,16 @@ class Director(StampedModel):
     observed_at = models.DateTimeField(null=True, editable=False)
     observed_whole_at = models.DateTimeField(null=True, editable=False)
     observed_table = models.BinaryField(null=True, editable=False)
+    #: Connections by service and real server when the table was last read whole, compressed.
+    observed_counts = models.BinaryField(null=True, editable=False)
     #: Kernel, schedulers, interfaces, forwarding: see `lvs.director.types.Surroundings`.
     observed_facts = models.JSONField(default=dict, editable=False)
     observe_error = models.TextField(blank=True, editable=False)
-    read_seconds = models.FloatField(default=0, editable=False)
+    #: Services and real servers that were seen, ours or not.
+    table_size = models.PositiveIntegerField(default=0, editable=False)
     table_digest = models.CharField(max_length=64, blank=True, editable=False)
+    #: SHA-256 of the table that was saved on the director for its next boot; empty while it
+    #: is not known to be the table that is in place.
     saved_digest = models.CharField(max_length=64, blank=True, editable=False)
     saved_lines = models.PositiveIntegerField(default=0, editable=False)
     next_look_at = models.DateTimeField(null=True, editable=False, db_index=True)
@@ -128,10 +137,36 @@ class Director(StampedModel):
     @property
     def observed_lines(self) -> list[str]:
         """The table as it was last seen, one `ipvsadm -R` line each."""
-        if not self.observed_table:
-            return []
-        return zlib.decompress(bytes(self.observed_table)).decode().splitlines()
+        return unpack(self.observed_table).splitlines()
 
     def set_observed_lines(self, lines: list[str]) -> None:
         """Keep a table as it was seen."""
-        self.observed_table = zlib.compress("\n".join(lines).encode(), 1)
+        self.observed_table = pack("\n".join(lines))
+
+    @property
+    def counts(self) -> dict[str, dict[str, list[int]]]:
+        """{service key: {real server: [active, inactive]}} as last read whole."""
+        return json.loads(unpack(self.observed_counts) or "{}")
+
+    def set_observed_counts(self, rows: Mapping[ServiceKey, Mapping[DestinationKey, Listed]]) -> None:
+        """Keep the connection counts of a whole reading."""
+        self.observed_counts = pack(
+            json.dumps(
+                {
+                    str(key): {
+                        str(server): list(row.connections) for server, row in servers.items()
+                    }
+                    for key, servers in rows.items()
+                }
+            )
+        )
+
+
+def pack(text: str) -> bytes:
+    """Text as it is kept: compressed for speed rather than size."""
+    return zlib.compress(text.encode(), 1)
+
+
+def unpack(data: bytes | memoryview | None) -> str:
+    """What `pack` kept; "" for nothing."""
+    return zlib.decompress(bytes(data)).decode() if data else ""

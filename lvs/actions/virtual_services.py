@@ -1,0 +1,265 @@
+"""Verbs for virtual services and their real servers: declare, change, remove, prove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from console import audit, changes, operations
+from console.access import Actor, require
+from console.errors import WrongState
+from console.models import Operation, Tenant
+from lvs import rules
+from lvs.actions.applying import begin_apply
+from lvs.models import Director, RealServer, VirtualService
+from lvs.models.directors import Provisioning
+
+Servers = Iterable[dict[str, Any]]
+
+#: What makes a service that one: it cannot change once it is in the kernel's table.
+_IDENTITY = ("director", "protocol", "vip", "port")
+#: Changing these is nothing that the director has to learn.
+_NOT_IN_TABLE = {"name", "tenant_id"}
+
+
+def create_virtual_service(
+    actor: Actor,
+    *,
+    director: Director,
+    tenant: Tenant | None = None,
+    real_servers: Servers = (),
+    apply: bool = False,
+    **values: Any,
+) -> tuple[VirtualService, Operation | None]:
+    """Declare a service with its real servers; with `apply` also begin to put it in place.
+
+    Raises ValidationError whose keys are field names, or "real_servers.0.rip" and so on.
+    """
+    service = VirtualService(director=director, tenant=tenant)
+    require(actor, "virtual_service.manage", service)
+    changes.assign(service, values)
+    servers = rules.servers_from(real_servers)
+    with transaction.atomic():
+        declare(actor, "virtual_service.create", service, servers)
+        return service, begin_apply(actor, director, [service]) if apply else None
+
+
+def declare(
+    actor: Actor, verb: str, service: VirtualService, servers: Sequence[RealServer]
+) -> None:
+    """Validate and insert a service with its real servers. Call inside a transaction."""
+    rules.check(service, servers)
+    changes.create(actor, verb, service)
+    for server in servers:
+        server.virtual_service = service
+        server.save(force_insert=True)
+
+
+def update_virtual_service(
+    actor: Actor,
+    service: VirtualService,
+    *,
+    expected_version: int | None = None,
+    real_servers: Servers | None = None,
+    apply: bool = False,
+    **values: Any,
+) -> tuple[VirtualService, Operation | None]:
+    """Change a service; `real_servers`, where given, is the whole new list.
+
+    A dict with "id" keeps that row; a row that is not named goes.
+    """
+    require(actor, "virtual_service.manage", service)
+    with transaction.atomic():
+        _refuse_leaving(service)
+        _refuse_new_identity(service, values)
+        if "tenant" in values:
+            require(actor, "director.manage", service.director)
+        changed = changes.update(
+            actor, "virtual_service.update", service, values, expected_version
+        )
+        servers = list(service.real_servers.all())
+        if real_servers is not None:
+            wanted = rules.servers_from(real_servers, present=servers)
+            rules.check(service, wanted)
+            changed |= _replace(actor, service, servers, wanted)
+        else:
+            rules.check(service, servers)
+        if changed.keys() - _NOT_IN_TABLE:
+            _touch(service)
+        return service, begin_apply(actor, service.director, [service]) if apply else None
+
+
+def add_real_server(
+    actor: Actor, service: VirtualService, *, apply: bool = False, **values: Any
+) -> tuple[RealServer, Operation | None]:
+    """Declare one more real server."""
+    require(actor, "virtual_service.manage", service)
+    with transaction.atomic():
+        service = _locked(service)
+        server = rules.server_from(values)
+        server.virtual_service = service
+        rules.check(service, [*service.real_servers.all(), server], only=server)
+        changes.create(actor, "real_server.create", server)
+        _touch(service)
+        return server, begin_apply(actor, service.director, [service]) if apply else None
+
+
+def update_real_server(
+    actor: Actor,
+    real_server: RealServer,
+    *,
+    expected_version: int | None = None,
+    apply: bool = False,
+    **values: Any,
+) -> tuple[RealServer, Operation | None]:
+    """Change weight, thresholds, or the address itself (which is another real server)."""
+    require(actor, "virtual_service.manage", real_server)
+    with transaction.atomic():
+        service = _locked(real_server.virtual_service)
+        changed = changes.update(
+            actor, "real_server.update", real_server, values, expected_version
+        )
+        servers = list(service.real_servers.all())
+        rules.check(service, servers, only=next(row for row in servers if row == real_server))
+        if changed:
+            _touch(service)
+        return real_server, begin_apply(actor, service.director, [service]) if apply else None
+
+
+def remove_real_server(
+    actor: Actor, real_server: RealServer, *, apply: bool = False
+) -> Operation | None:
+    """Take a real server out of its service."""
+    require(actor, "virtual_service.manage", real_server)
+    with transaction.atomic():
+        service = _locked(real_server.virtual_service)
+        changes.delete(actor, "real_server.delete", real_server)
+        _touch(service)
+        return begin_apply(actor, service.director, [service]) if apply else None
+
+
+def request_removal(actor: Actor, service: VirtualService, *, confirm: str) -> Operation | None:
+    """Remove a service from its director, after its name was typed in.
+
+    The row stays until the director was seen without it. One that was never applied is
+    gone at once, and None is returned.
+    """
+    require(actor, "virtual_service.manage", service)
+    if confirm.strip() != service.name:
+        raise ValidationError(
+            {"confirm": ValidationError(
+                _("Type %(name)s to confirm.") % {"name": service.name}, code="not_confirmed"
+            )}
+        )
+    with transaction.atomic():
+        service = changes.lock(service)
+        never_sent = service.applied_generation == 0 and not (
+            Operation.objects.on(service.director).exclude(kind="director.observe").exists()
+        )
+        if never_sent:
+            changes.delete(actor, "virtual_service.delete", service)
+            return None
+        if service.removal_requested_at is None:
+            service.removal_requested_at = timezone.now()
+            service.provisioning_status = Provisioning.PENDING
+            service.save()
+        audit.record(actor, "virtual_service.remove", service)
+        return begin_apply(actor, service.director, [service])
+
+
+def keep(actor: Actor, service: VirtualService) -> VirtualService:
+    """Undo a removal that has not happened yet."""
+    require(actor, "virtual_service.manage", service)
+    with transaction.atomic():
+        locked = changes.lock(service)
+        if locked.removal_requested_at is None:
+            raise WrongState(_("%(name)s is not being removed.") % {"name": locked.name})
+        if Operation.objects.on(locked.director).live().exists():
+            raise WrongState(
+                _("The removal is already under way. Cancel its operation first.")
+            )
+        locked.removal_requested_at = None
+        locked.save()
+        _touch(locked)
+        audit.record(actor, "virtual_service.keep", locked)
+    service.refresh_from_db()
+    return service
+
+
+def request_proof(actor: Actor, service: VirtualService) -> Operation:
+    """Send requests through the VIP until each real server with weight has answered."""
+    require(actor, "virtual_service.prove", service)
+    if service.director.probe_host is None:
+        raise WrongState(
+            _("%(director)s has no client for proofs: choose a host outside on its page.")
+            % {"director": service.director}
+        )
+    if service.applied_generation == 0:
+        raise WrongState(_("%(name)s has never been applied.") % {"name": service.name})
+    with transaction.atomic():
+        return operations.begin(actor, "virtual_service.prove", service)
+
+
+def _locked(service: VirtualService) -> VirtualService:
+    locked = changes.lock(service)
+    _refuse_leaving(locked)
+    return locked
+
+
+def _refuse_leaving(service: VirtualService) -> None:
+    if service.is_leaving:
+        raise WrongState(_("%(name)s is being removed.") % {"name": service.name})
+
+
+def _refuse_new_identity(service: VirtualService, values: dict[str, Any]) -> None:
+    if service.applied_generation == 0:
+        return
+    for name in _IDENTITY:
+        if name in values and values[name] != getattr(service, name):
+            raise ValidationError(
+                {name: ValidationError(
+                    _("This is what makes the service: declare another one and remove this."),
+                    code="fixed",
+                )}
+            )
+
+
+def _replace(
+    actor: Actor,
+    service: VirtualService,
+    present: list[RealServer],
+    wanted: list[RealServer],
+) -> dict[str, list[Any]]:
+    """Make the rows those of `wanted`; removals first, so that an address can move."""
+    kept = {server.pk for server in wanted if server.pk is not None}
+    changed: dict[str, list[Any]] = {}
+    before = {row.pk: audit.values_of(row) for row in present}
+    for row in present:
+        if row.pk not in kept:
+            changed[f"real server {row}"] = ["present", ""]
+            changes.delete(actor, "real_server.delete", row)
+    for server in wanted:
+        server.virtual_service = service
+        if server.pk is None:
+            changed[f"real server {server}"] = ["", "present"]
+            changes.create(actor, "real_server.create", server)
+            continue
+        differs = audit.differences(before[server.pk], audit.values_of(server))
+        if differs:
+            changed[f"real server {server}"] = ["changed", ""]
+            server.full_clean()
+            server.save()
+            audit.record(actor, "real_server.update", server, changes=differs)
+    return changed
+
+
+def _touch(service: VirtualService) -> None:
+    """Something that the director has to learn has changed."""
+    service.generation += 1
+    service.provisioning_status = Provisioning.PENDING
+    service.save(update_fields=["generation", "provisioning_status"])

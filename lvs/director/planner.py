@@ -1,0 +1,106 @@
+"""Compares a director's surroundings with what they should be."""
+
+from __future__ import annotations
+
+from console.planning import Effect, Line, Plan, Problem, Step
+from lvs.director import boot
+from lvs.director.types import OwnFile, Surroundings, Wanted
+
+#: Writes standard input to $1: to a new file first, flushed, then renamed over the old one.
+_WRITE_FILE = (
+    'mkdir -p "$(dirname "$1")" && cat > "$1.new" && sync "$1.new"'
+    ' && mv "$1.new" "$1" && sha256sum "$1"'
+)
+
+
+def plan_before(wanted: Wanted, observed: Surroundings) -> Plan:
+    """What has to be in place before the table changes: forwarding for NAT."""
+    steps = []
+    if wanted.needs_ipv4_forwarding and not observed.forwards_ipv4:
+        steps.append(_forwarding("IPv4", "net.ipv4.ip_forward=1"))
+    if wanted.needs_ipv6_forwarding and not observed.forwards_ipv6:
+        steps.append(_forwarding("IPv6", "net.ipv6.conf.all.forwarding=1"))
+    return Plan(tuple(steps))
+
+
+def plan_after(wanted: Wanted, observed: Surroundings) -> Plan:
+    """What follows the table: VIPs come once their services are there, and go, and our own
+    small files say the same for the next boot."""
+    return _vips(wanted, observed) + _files(wanted, observed)
+
+
+def problems(wanted: Wanted, observed: Surroundings) -> list[Problem]:
+    """Reasons why the plan could not work on this machine."""
+    if wanted.interface in observed.addresses or not observed.addresses:
+        return []
+    present = ", ".join(sorted(observed.addresses))
+    return [
+        Problem(
+            code="no-such-interface",
+            subject="vip_interface",
+            message=f"The director has no interface {wanted.interface}. It has: {present}.",
+            remedy="Change the interface of the VIPs on the director's page.",
+        )
+    ]
+
+
+def write_file(title: str, path: str, content: bytes, *, is_destructive: bool = False) -> Step:
+    """A step that puts `content` at `path` atomically and prints its SHA-256."""
+    return Step(
+        title=title,
+        argv=("sh", "-c", _WRITE_FILE, "evenkeel", path),
+        stdin=content,
+        is_destructive=is_destructive,
+        timeout=120.0,
+    )
+
+
+def _forwarding(family: str, setting: str) -> Step:
+    return Step(title=f"Turn {family} forwarding on, for NAT", argv=("sysctl", "-qw", setting))
+
+
+def _vips(wanted: Wanted, observed: Surroundings) -> Plan:
+    adding = [
+        Line(
+            f"address add {boot.address_words(vip)} dev {wanted.interface}{boot.no_dad(vip)}",
+            Effect.ADD,
+        )
+        for vip in sorted(wanted.vips)
+        if not observed.has_address(vip)
+    ]
+    removing = [
+        Line(f"address delete {boot.address_words(vip)} dev {wanted.interface}", Effect.REMOVE)
+        for vip in sorted(wanted.leaving)
+        if boot.address_words(vip) in observed.addresses.get(wanted.interface, ())
+    ]
+    steps = []
+    if adding:
+        steps.append(Step("Put the VIPs on the director", ("ip", "-batch", "-"), tuple(adding)))
+    if removing:
+        steps.append(
+            Step(
+                "Take VIPs off the director",
+                ("ip", "-batch", "-"),
+                tuple(removing),
+                is_destructive=True,
+            )
+        )
+    return Plan(tuple(steps))
+
+
+def _files(wanted: Wanted, observed: Surroundings) -> Plan:
+    files = boot.own_files(wanted)
+    steps = [_write(file) for file in files if observed.files.get(file.path) != file.digest]
+    if not observed.is_unit_enabled or any(step.argv[-1] == boot.UNIT for step in steps):
+        steps.append(
+            Step(
+                "Have the table put back at boot",
+                ("sh", "-c", 'systemctl daemon-reload && systemctl enable -q "$1"', "evenkeel",
+                 boot.UNIT_NAME),
+            )
+        )
+    return Plan(tuple(steps))
+
+
+def _write(file: OwnFile) -> Step:
+    return write_file(f"Write {file.path}", file.path, file.content.encode())

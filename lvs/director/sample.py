@@ -1,0 +1,156 @@
+"""One look at a director: a script for one round trip, and the reading of its answer.
+
+The script is fed on standard input to `sh -s`. Each part begins with a mark; without the
+end mark the sample is incomplete and not believed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from shlex import quote
+from typing import NamedTuple
+
+from lvs.director import boot
+from lvs.director.types import Surroundings
+from lvs.ipvsadm import parse, partial
+from lvs.ipvsadm.combine import Sample
+from lvs.ipvsadm.digest import PROGRAM
+from lvs.ipvsadm.errors import ParseError
+from lvs.ipvsadm.types import ServiceKey
+
+MARK = "@@ "
+END = "end"
+
+_FILES = " ".join((boot.RULES, boot.VIPS, boot.SYSCTL, boot.UNIT))
+
+#: One reading of the kernel's listing serves the digest and the table, so that both speak
+#: of the same moment. `ipvsadm` comes first: it loads the module where that is missing.
+_BEGIN = """
+[ -e /proc/net/ip_vs ] || ipvsadm -Ln > /dev/null || { echo "@@ failed $?"; exit 0; }
+t=$(mktemp) || { echo '@@ failed mktemp'; exit 0; }
+trap 'rm -f "$t"' EXIT
+"""
+_WHOLE_TABLE = """
+echo '@@ thresholds'
+ipvsadm -Ln --thresholds || { echo "@@ failed $?"; exit 0; }
+cat /proc/net/ip_vs > "$t"
+echo '@@ proc'
+cat "$t"
+if grep -q -e ' Tunnel ' -e '^FWM' "$t"; then
+  echo '@@ save'
+  ipvsadm -S -n
+fi
+"""
+_DIGEST = f"""
+echo '@@ digest'
+: | awk '{PROGRAM}' stage=1 - stage=2 "$t" | tail -n 1
+"""
+_SURROUNDINGS = f"""
+echo '@@ kernel'
+uname -r
+echo '@@ addresses'
+ip -j address show
+echo '@@ forwarding'
+cat /proc/sys/net/ipv4/ip_forward
+cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null || echo 0
+echo '@@ files'
+sha256sum {_FILES} 2>/dev/null
+echo '@@ unit'
+systemctl is-enabled {boot.UNIT_NAME} 2>/dev/null
+echo '@@ {END}'
+"""
+ARGV = ("sh", "-s")
+WHOLE_SCRIPT = f"{_BEGIN}{_WHOLE_TABLE}{_DIGEST}{_SURROUNDINGS}".encode()
+
+
+def quick_script(keys: Collection[ServiceKey] = ()) -> bytes:
+    """A look that costs a tenth: the digest of the kernel's listing, and whole only the
+    services of `keys`, with a second digest of all the others."""
+    shown = (
+        f"echo '@@ shown'\nsh -c {quote(partial.SCRIPT)} sh {quote(PROGRAM)} <<'@@'\n"
+        f"{partial.names(keys).decode()}@@\n"
+        if keys
+        else ""
+    )
+    return f'{_BEGIN}cat /proc/net/ip_vs > "$t"\n{_DIGEST}{shown}{_SURROUNDINGS}'.encode()
+
+
+class IncompleteSample(Exception):
+    """The answer stops in the middle, or a part of it failed: not believed."""
+
+
+class Look(NamedTuple):
+    """What one look found.
+
+    `digest` is of the kernel's whole listing, `rest_digest` of all but the services that
+    were asked for. `sample` has the table, or those services, or is None.
+    """
+
+    digest: str
+    surroundings: Surroundings
+    sample: Sample | None = None
+    rest_digest: str = ""
+
+
+def read_look(text: str, said: str = "", keys: Collection[ServiceKey] = ()) -> Look:
+    """Read the answer of either script; `keys` are those that the quick one was made for.
+
+    Raises IncompleteSample, ParseError for a line that is not understood, and
+    InconsistentSample when the table changed between its two readings.
+    """
+    parts = split(text, said)
+    sample, rest = None, ""
+    if "thresholds" in parts:
+        sample = parse.combine_sample(parts["thresholds"], parts["proc"], parts.get("save"))
+    elif "shown" in parts:
+        sample, rest = partial.parse_partial(parts["shown"], keys)
+    return Look(parts["digest"].strip().partition(" ")[0], _surroundings(parts), sample, rest)
+
+
+def split(text: str, said: str = "") -> dict[str, str]:
+    """The parts by name. Raises IncompleteSample without an end mark."""
+    parts: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines(keepends=True):
+        if line.startswith(MARK):
+            name = line[len(MARK) :].strip()
+            if name.startswith("failed"):
+                raise IncompleteSample(said.strip() or "".join(current).strip() or name)
+            current = parts.setdefault(name, [])
+        else:
+            current.append(line)
+    if END not in parts:
+        raise IncompleteSample(said.strip() or "the answer stops in the middle")
+    return {name: "".join(lines) for name, lines in parts.items()}
+
+
+def _surroundings(parts: dict[str, str]) -> Surroundings:
+    ipv4, ipv6, *_ = [*parts["forwarding"].split(), "0", "0"]
+    return Surroundings(
+        kernel=parts["kernel"].strip(),
+        addresses=_addresses(parts["addresses"]),
+        forwards_ipv4=ipv4 == "1",
+        forwards_ipv6=ipv6 == "1",
+        files={
+            path: digest
+            for digest, _, path in (line.partition("  ") for line in parts["files"].splitlines())
+        },
+        is_unit_enabled=parts["unit"].strip() == "enabled",
+    )
+
+
+def _addresses(text: str) -> dict[str, tuple[str, ...]]:
+    try:
+        links = json.loads(text)
+        return {
+            link["ifname"]: tuple(
+                f"{address['local']}/{address['prefixlen']}"
+                for address in link.get("addr_info", ())
+                if "local" in address
+            )
+            for link in links
+            if "ifname" in link
+        }
+    except (ValueError, KeyError, TypeError) as error:
+        raise ParseError("ip -j address show answered no list of links", text[:200], 1) from error

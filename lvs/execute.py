@@ -1,0 +1,317 @@
+"""Applying what is declared to a director: the loop, and the table kept for its next boot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from console import alerts
+from console.converge import converge
+from console.execution import Refusal, Run, Stopped
+from console.models import Host
+from console.planning import Line, Plan, Step
+from console.remote.session import Session
+from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
+from lvs import declared, observe, seen
+from lvs.director import boot
+from lvs.director import planner as around
+from lvs.director.sample import Look
+from lvs.ipvsadm import planner
+from lvs.ipvsadm.errors import SaveRequired
+from lvs.ipvsadm.types import ServiceKey, Table
+from lvs.models import Director, VirtualService
+from lvs.models.directors import Provisioning
+
+#: More changed services than this are not worth a look of their own.
+_QUICK_SERVICES = 20
+#: Appended lines that a saved rules file may carry before it is written whole again.
+_SAVED_LINES = 1000
+_CHUNK = 900
+
+_APPEND = 'cat >> "$1" && sync "$1" && sha256sum "$1"'
+
+
+class _Moved(Exception):
+    """The quick look does not do: something else moved, or it cannot show everything."""
+
+
+@dataclass
+class Change:
+    """One apply at work: what it is about and what it has done so far."""
+
+    run: Run
+    director: Director
+    session: Session
+    services: QuerySet[VirtualService]
+    is_automatic: bool = False
+    applied: list[Line] = field(default_factory=list)
+    passes: int = 0
+
+    def step(self, step: Step) -> Result:
+        """Run a reading step in the operation's journal."""
+        return self.run.run(self.session, step)
+
+
+def apply(run: Run) -> dict[str, Any]:
+    """The body of `director.apply`: bring a director to what is declared for it.
+
+    With `services` in the parameters only those; `automatic` marks the reconciler, whose
+    removals are capped.
+    """
+    director = director_of(run)
+    wanted = run.operation.parameters.get("services")
+    services = director.virtual_services.all()
+    if wanted is not None:
+        services = services.filter(pk__in=wanted)
+    is_automatic = bool(run.operation.parameters.get("automatic"))
+    try:
+        change = Change(run, director, run.session(director.host), services, is_automatic)
+        result = _apply(change)
+    except (Stopped, HostUnreachable, OutcomeUnknown):
+        raise
+    except Exception as error:
+        _note_failure(director, services, is_automatic, error)
+        raise
+    Director.objects.filter(pk=director.pk).update(reconcile_failures=0)
+    alerts.resolve("reconcile-stopped", director)
+    return result
+
+
+def director_of(run: Run) -> Director:
+    """The director that an operation is about, if work on it may go on."""
+    director = (
+        Director.objects.select_related("host__credential", "host__jump_host__credential")
+        .filter(pk=run.operation.target_id)
+        .first()
+    )
+    if director is None:
+        raise Refusal("gone", f"{run.operation.target_label} is no longer declared")
+    require_pinned(director.host)
+    return director
+
+
+def require_pinned(host: Host) -> None:
+    """Refuse to work on a host whose key nobody has accepted, or whose key has changed."""
+    if host.trust == Host.Trust.PINNED:
+        return
+    raise Refusal(
+        "host-key-changed" if host.trust == Host.Trust.CHANGED else "not-pinned",
+        f"{host.name}: its host key "
+        + ("has changed" if host.trust == Host.Trust.CHANGED else "has not been accepted"),
+        remedy="Compare the fingerprint on the host's page with the machine's own, then accept it.",
+    )
+
+
+def _apply(change: Change) -> dict[str, Any]:
+    touched = list(
+        change.services.filter(~Q(generation=F("applied_generation"))
+                               | ~Q(removal_requested_at=None)
+                               | ~Q(provisioning_status=Provisioning.ACTIVE))
+        .values_list("pk", "generation", "removal_requested_at")
+    )  # fmt: skip
+    pks = [pk for pk, _generation, _leaving in touched]
+    try:
+        if not _goes_quick(change.director, pks):
+            raise _Moved
+        _apply_quick(change, change.services.filter(pk__in=pks))
+    except (_Moved, SaveRequired):
+        _apply_whole(change)
+    _conclude(change, touched)
+    return {
+        "lines": len(change.applied),
+        "summary": planner.summary(planner.batch(change.applied))._asdict(),
+    }
+
+
+def _goes_quick(director: Director, pks: list[int]) -> bool:
+    return (
+        0 < len(pks) <= _QUICK_SERVICES
+        and seen.is_large(director)
+        and not seen.needs_whole_look(director)
+        and director.drift_count == 0
+    )
+
+
+def _apply_whole(change: Change) -> None:
+    director = change.director
+    desired = declared.desired_table(change.services)
+    owned = declared.owned_keys(change.services)
+    look, _outcome = _converge(
+        change, desired, owned, lambda: observe.look_whole(change.step, change.session.machine)
+    )
+    assert look.sample is not None
+    everything = declared.owned_keys(director.virtual_services.all())
+    seen.keep_look(director, look, everything)
+    _save_for_boot(change, look, lambda: seen.restrict(look.sample.table, everything))
+
+
+def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
+    """Change a few services of a large table at a cost that does not grow with the table.
+
+    The digest of the kernel's listing proves that nothing moved since the last whole look;
+    the second digest, of all other services, that nothing else moved meanwhile. Raises
+    _Moved when that does not hold.
+    """
+    director = change.director
+    desired = declared.desired_table(services)
+    owned = declared.owned_keys(services)
+    rests: list[str] = []
+
+    def look() -> Look:
+        found = observe.look_quick(change.step, change.session.machine, sorted(owned))
+        if not rests and found.digest != director.table_digest:
+            raise _Moved
+        rests.append(found.rest_digest)
+        return found
+
+    last, _outcome = _converge(change, desired, owned, look)
+    if len(set(rests)) > 1:
+        raise _Moved
+    seen.keep_part(director, last, owned)
+    _save_for_boot(change, last, None)
+
+
+def _converge(
+    change: Change,
+    desired: Table,
+    owned: set[ServiceKey],
+    look: Callable[[], Look],
+) -> tuple[Look, Any]:
+    wanted = declared.wanted_around(change.director)
+
+    def plan(found: Look) -> Plan:
+        assert found.sample is not None
+        return (
+            around.plan_before(wanted, found.surroundings)
+            + planner.plan(desired, found.sample.table, owned)
+            + around.plan_after(wanted, found.surroundings)
+        )
+
+    def check(found: Look, planned: Plan) -> None:
+        assert found.sample is not None
+        for problem in around.problems(wanted, found.surroundings):
+            raise Refusal(problem.code, problem.message, remedy=problem.remedy)
+        lines = [line for step in planned if step.argv == planner.ARGV for line in step.lines]
+        if change.is_automatic:
+            _check_cap(planner.batch(lines), seen.restrict(found.sample.table, owned))
+        if lines:
+            _forget_saved(change, found)
+            change.applied.extend(lines)
+            change.passes += 1
+
+    return converge(
+        change.run,
+        change.session,
+        observe=look,
+        plan=plan,
+        check=check,
+        fence=change.run.fence(f"director-{change.director.pk}"),
+    )
+
+
+def _check_cap(planned: Plan, ours: Table) -> None:
+    present = planner.entry_count(ours)
+    if planner.exceeds_removal_cap(
+        planned,
+        present,
+        share=settings.REMOVAL_CAP_SHARE,
+        at_least=settings.REMOVAL_CAP_FLOOR,
+    ):
+        raise Refusal(
+            "removal-cap",
+            f"reconciling would take away {planned.removals} of {present} entries at once",
+            remedy="Look at the planned changes. If they are what you want, press Apply yourself.",
+        )
+
+
+def _forget_saved(change: Change, found: Look) -> None:
+    """From here on the saved table may not be the one in place, until it is saved again."""
+    director = change.director
+    if director.saved_digest != found.surroundings.files.get(boot.RULES):
+        director.saved_digest = ""
+    Director.objects.filter(pk=director.pk).update(saved_digest="")
+
+
+def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None) -> None:
+    """Keep the table on the director: append the lines that ran, or write it whole.
+
+    Appending needs a saved table that is known to be the one before this change. `table`
+    makes the whole of ours; a quick change has only its own part, and leaves writing it
+    whole to the next whole look (an empty `saved_digest` is drift).
+    """
+    director, count = change.director, len(change.applied)
+    on_disk = look.surroundings.files.get(boot.RULES, "")
+    is_known = bool(director.saved_digest) and director.saved_digest == on_disk
+    if is_known and not count:
+        return
+    if is_known and change.passes == 1 and director.saved_lines + count <= _SAVED_LINES:
+        lines = "".join(f"{line.text}\n" for line in change.applied).encode()
+        step = Step("Add the change to the saved table", ("sh", "-c", _APPEND, "evenkeel",
+                    boot.RULES), stdin=lines)  # fmt: skip
+        saved_lines = director.saved_lines + count
+    elif table is not None:
+        rules = planner.rules_text(table()).encode()
+        step = around.write_file("Save the table for the next boot", boot.RULES, rules)
+        saved_lines = 0
+    else:
+        raise _Moved
+    result = change.run.run(
+        change.session, step, fence=change.run.fence(f"director-{director.pk}")
+    )
+    digest = result.stdout.split(" ", 1)[0]
+    if not result.ok or len(digest) != 64:
+        raise Refusal(
+            "not-saved",
+            f"{director.host.name}: the table is in place, but could not be saved for a reboot",
+            said=result.stderr or result.stdout,
+            remedy="See that /etc is writable and has room, then apply again.",
+        )
+    director.saved_digest, director.saved_lines = digest, saved_lines
+    Director.objects.filter(pk=director.pk).update(saved_digest=digest, saved_lines=saved_lines)
+
+
+def _conclude(change: Change, touched: list[tuple[int, int, Any]]) -> None:
+    """The declared rows are in place: say so, and let go of those that were on their way out.
+
+    Rows that somebody changed meanwhile stay pending.
+    """
+    staying: dict[int, list[int]] = {}
+    for pk, generation, leaving in touched:
+        if leaving is None:
+            staying.setdefault(generation, []).append(pk)
+    gone = [pk for pk, _generation, leaving in touched if leaving is not None]
+    rows = VirtualService.objects.filter(director=change.director)
+    with transaction.atomic():
+        for generation, pks in staying.items():
+            for start in range(0, len(pks), _CHUNK):
+                rows.filter(pk__in=pks[start : start + _CHUNK], generation=generation).update(
+                    applied_generation=generation, provisioning_status=Provisioning.ACTIVE
+                )
+        for start in range(0, len(gone), _CHUNK):
+            rows.filter(pk__in=gone[start : start + _CHUNK]).exclude(
+                removal_requested_at=None
+            ).delete()
+    seen.plan_next_look(change.director, soon=True)
+
+
+def _note_failure(
+    director: Director, services: QuerySet[VirtualService], is_automatic: bool, error: Exception
+) -> None:
+    services.exclude(generation=F("applied_generation"), removal_requested_at=None).update(
+        provisioning_status=Provisioning.ERROR
+    )
+    if not is_automatic:
+        return
+    Director.objects.filter(pk=director.pk).update(reconcile_failures=F("reconcile_failures") + 1)
+    director.refresh_from_db(fields=["reconcile_failures"])
+    if director.reconcile_failures >= settings.RECONCILE_MAX_FAILURES:
+        alerts.raise_alert(
+            "reconcile-stopped",
+            director,
+            params={"failures": director.reconcile_failures, "error": str(error)},
+        )

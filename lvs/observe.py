@@ -1,0 +1,69 @@
+"""Looking at a director: one round trip, believed only when it is complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from console.execution import Refusal
+from console.planning import Step
+from console.remote.transport import Result
+from lvs.director import sample
+from lvs.director.sample import IncompleteSample, Look
+from lvs.ipvsadm.errors import InconsistentSample, ParseError
+from lvs.ipvsadm.types import ServiceKey
+
+#: Tries before a table that changes all the time is given up, in words.
+_TRIES = 4
+#: Seconds that reading a table may take: 50,000 lines take 20 under emulation.
+_TIMEOUT = 180.0
+
+#: Runs one step on the director: journalled in an operation, plain in a poll.
+Runner = Callable[[Step], Result]
+
+
+def look_whole(run: Runner, machine: str) -> Look:
+    """The whole table and what is around it.
+
+    Raises Refusal when the machine answers, but not with a table: in words.
+    """
+    step = Step("Read the table", sample.ARGV, stdin=sample.WHOLE_SCRIPT, timeout=_TIMEOUT)
+    return _look(run, machine, step, ())
+
+
+def look_quick(run: Runner, machine: str, keys: Collection[ServiceKey] = ()) -> Look:
+    """The digest of the kernel's listing, and whole only the services of `keys`."""
+    title = "See that nothing else moved" if keys else "See whether anything moved"
+    step = Step(title, sample.ARGV, stdin=sample.quick_script(keys), timeout=_TIMEOUT)
+    return _look(run, machine, step, keys)
+
+
+def _look(run: Runner, machine: str, step: Step, keys: Collection[ServiceKey]) -> Look:
+    for _ in range(_TRIES):
+        result = run(step)
+        try:
+            if result.is_truncated:
+                raise IncompleteSample("the answer is longer than the console reads")
+            return sample.read_look(result.stdout, result.stderr, keys)
+        except InconsistentSample:
+            continue
+        except IncompleteSample as error:
+            raise Refusal(
+                "no-table",
+                f"{machine}: the IPVS table could not be read",
+                said=str(error),
+                remedy="Run the preflight of this host: it names what is missing and how to"
+                " install it.",
+            ) from error
+        except ParseError as error:
+            raise Refusal(
+                "not-understood",
+                f"{machine}: ipvsadm wrote something that the console does not understand",
+                said=str(error),
+                remedy="Please report the quoted line with the versions of kernel and ipvsadm.",
+            ) from error
+    raise Refusal(
+        "restless-table",
+        f"{machine}: the table changed during every one of {_TRIES} readings",
+        remedy="Something else writes this table all the time: keepalived, a script, a person."
+        " There can be only one writer.",
+    )

@@ -1,0 +1,164 @@
+"""What would be done, and what was seen, from the database alone: no machine is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+
+from console.planning import Plan, Problem
+from lvs import declared
+from lvs.director import planner as around
+from lvs.director.types import Surroundings
+from lvs.ipvsadm import planner, problems, render
+from lvs.ipvsadm.parse import parse_save
+from lvs.ipvsadm.types import ForwardingMethod, Protocol, ServiceKey, Table, VirtualEntry
+from lvs.models import Director, VirtualService
+
+
+@dataclass(frozen=True, slots=True)
+class Unmanaged:
+    """A service in the kernel's table that nobody has declared here."""
+
+    key: str
+    entry: VirtualEntry
+    can_adopt: bool
+    reason: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The entry as `ipvsadm -R` would read it."""
+        return render.render_table({self.entry.service.key: self.entry})
+
+    @property
+    def protocol(self) -> str:
+        return self.entry.service.key.protocol.value
+
+    @property
+    def address(self) -> str:
+        return str(self.entry.service.key)
+
+    @property
+    def real_servers(self) -> int:
+        return len(self.entry.destinations)
+
+
+def observed_table(director: Director) -> Table:
+    """The whole table as it was last seen."""
+    return _table_of(director.observed_lines)
+
+
+def planned_changes(
+    director: Director, *, services: Iterable[VirtualService] | None = None
+) -> Plan:
+    """What Apply would run now, from the last observation: for all services or for some."""
+    rows = director.virtual_services.all()
+    if services is not None:
+        rows = rows.filter(pk__in=[service.pk for service in services])
+    owned = declared.owned_keys(rows)
+    observed = _observed_of(director, owned) if services is not None else observed_table(director)
+    wanted = declared.wanted_around(director)
+    surroundings = Surroundings.from_json(director.observed_facts)
+    return (
+        around.plan_before(wanted, surroundings)
+        + planner.plan(declared.desired_table(rows), observed, owned)
+        + around.plan_after(wanted, surroundings)
+    )
+
+
+def unmanaged(director: Director) -> list[Unmanaged]:
+    """The entries that are there and not ours."""
+    owned = declared.owned_keys(director.virtual_services.all())
+    return [
+        _unmanaged(entry) for entry in planner.unmanaged(observed_table(director), owned)
+    ]
+
+
+def find_unmanaged(director: Director, key: str) -> Unmanaged:
+    """The unmanaged entry under a key like "tcp:10.0.0.1:80", or 404."""
+    for entry in unmanaged(director):
+        if entry.key == key:
+            return entry
+    raise Http404
+
+
+def problems_of(service: VirtualService) -> list[Problem]:
+    """Reasons why a service may not work, each with its remedy."""
+    director = service.director
+    wanted = declared.wanted_around(director)
+    surroundings = Surroundings.from_json(director.observed_facts)
+    entry = declared.entry_of(service, service.real_servers.all())
+    own = frozenset(
+        address.partition("/")[0]
+        for held in surroundings.addresses.values()
+        for address in held
+    ) - {service.vip}
+    found = around.problems(wanted, surroundings)
+    schedulers = kernel_schedulers(director)
+    found += problems.check_entry(entry, schedulers=schedulers, director_addresses=own)
+    return found
+
+
+def kernel_schedulers(director: Director) -> frozenset[str] | None:
+    """The schedulers that the director's kernel has, or None before a preflight."""
+    names = director.host.preflight.get("facts", {}).get("schedulers")
+    return frozenset(names) if names else None
+
+
+def live(service: VirtualService) -> dict[str, Any]:
+    """What was last seen of a service: presence, and weight and connections by real server."""
+    key = declared.key_of(service)
+    entry = _observed_of(service.director, {key}).get(key)
+    counts = service.director.counts.get(str(key), {})
+    servers = {}
+    for server in entry.destinations.values() if entry else ():
+        active, inactive = counts.get(str(server.key), (None, None))
+        servers[str(server.key)] = {
+            "is_present": True,
+            "weight": server.weight,
+            "active": active,
+            "inactive": inactive,
+        }
+    return {
+        "is_present": entry is not None,
+        "observed_at": service.director.observed_at,
+        "counts_at": service.director.observed_whole_at,
+        "real_servers": servers,
+    }
+
+
+def prefix_of(netmask: str) -> int | None:
+    """A persistence mask of the table as a prefix length; None for the default."""
+    if not netmask:
+        return None
+    return int(netmask) if netmask.isdecimal() else IPv4Network(f"0.0.0.0/{netmask}").prefixlen
+
+
+def _observed_of(director: Director, keys: Iterable[ServiceKey]) -> Table:
+    """The part of the last observation under `keys`, without reading the rest."""
+    starts = tuple(
+        f"{command} {render.service_words(key)} " for key in keys for command in ("-A", "-a")
+    )
+    return _table_of([line for line in director.observed_lines if line.startswith(starts)])
+
+
+def _table_of(lines: list[str]) -> Table:
+    return parse_save("".join(f"{line}\n" for line in lines))
+
+
+def _unmanaged(entry: VirtualEntry) -> Unmanaged:
+    reason = ""
+    methods = {server.forwarding for server in entry.destinations.values()}
+    if entry.service.key.protocol not in (Protocol.TCP, Protocol.UDP):
+        reason = _("Only TCP and UDP services with an address can be declared here.")
+    elif ForwardingMethod.TUNNEL in methods:
+        reason = _("It has real servers behind a tunnel, which cannot be declared here.")
+    elif entry.service.pe:
+        reason = _("It has a persistence engine, which cannot be declared here.")
+    elif entry.service.key.port == 0:
+        reason = _("It takes every port of its address, which cannot be declared here.")
+    return Unmanaged(declared.key_text(entry.service.key), entry, not reason, reason)

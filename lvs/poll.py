@@ -1,0 +1,162 @@
+"""Looking at directors on time: age, drift, alerts, and the reconciler."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from console import alerts, hosts, operations
+from console.access import SYSTEM
+from console.errors import Busy
+from console.execution import Refusal, Run
+from console.models import Host, Operation
+from console.planning import Plan, Step
+from console.remote.pool import default_pool
+from console.remote.transport import RemoteError
+from lvs import declared, execute, observe, seen
+from lvs.director import boot
+from lvs.director import planner as around
+from lvs.director.sample import Look
+from lvs.ipvsadm import planner
+from lvs.ipvsadm.parse import parse_save
+from lvs.models import Director
+from lvs.observe import Runner
+
+log = structlog.get_logger(__name__)
+
+
+def due() -> list[int]:
+    """Take the directors whose next look is due: each is handed out once."""
+    now = timezone.now()
+    candidates = Director.objects.filter(
+        Q(next_look_at=None) | Q(next_look_at__lte=now), host__trust=Host.Trust.PINNED
+    ).values_list("pk", "next_look_at")
+    taken = []
+    for pk, was in candidates:
+        claimed = Director.objects.filter(pk=pk, next_look_at=was).update(
+            next_look_at=now + timedelta(seconds=settings.POLL_INTERVAL)
+        )
+        if claimed:
+            taken.append(pk)
+    return taken
+
+
+def poll(pk: int) -> None:
+    """One periodic look at a director, and what follows from it."""
+    director = (
+        Director.objects.select_related("host__credential", "host__jump_host__credential")
+        .filter(pk=pk, host__trust=Host.Trust.PINNED)
+        .first()
+    )
+    if director is None or Operation.objects.on(director).live().exists():
+        return
+    try:
+        with default_pool().session(director.host.endpoint()) as session:
+
+            def run(step: Step) -> Any:
+                return session.run(step.argv, stdin=step.input_bytes, timeout=step.timeout)
+
+            is_believed = look_at(director, run)
+    except RemoteError as error:
+        hosts.note_failure(error)
+        seen.keep_error(director, str(error))
+        return
+    except Refusal as refusal:
+        seen.keep_error(director, f"{refusal.message}: {refusal.said}".rstrip(": "))
+        return
+    if director.has_drifted:
+        _answer_drift(director, is_believed=is_believed)
+
+
+def look(run: Run) -> dict[str, Any]:
+    """The body of `director.observe`: a whole look, asked for by a person."""
+    director = execute.director_of(run)
+    session = run.session(director.host)
+    try:
+        look_at(director, lambda step: run.run(session, step), whole=True)
+    except Refusal as refusal:
+        seen.keep_error(director, f"{refusal.message}: {refusal.said}".rstrip(": "))
+        raise
+    return {"drift": director.drift_count, "unmanaged": director.unmanaged_count}
+
+
+def look_at(director: Director, run: Runner, *, whole: bool = False) -> bool:
+    """Observe, keep what was seen, and plan: True when drift is believed.
+
+    A large table of which nothing moved is not read again.
+    """
+    if not whole and seen.is_large(director) and not seen.needs_whole_look(director):
+        found = observe.look_quick(run, director.host.name)
+        if found.digest == director.table_digest and not director.has_drifted:
+            seen.keep_unchanged(director, found)
+            return seen.keep_drift(director, drift_around(director, found))
+    found = observe.look_whole(run, director.host.name)
+    seen.keep_look(director, found, declared.owned_keys(director.virtual_services.all()))
+    return seen.keep_drift(director, drift_of(director, found))
+
+
+def drift_of(director: Director, found: Look) -> Plan:
+    """What would bring the services that were applied back; changes that somebody has
+    declared and not applied yet are no drift."""
+    assert found.sample is not None
+    applied = director.virtual_services.declared().filter(generation=F("applied_generation"))
+    table = planner.plan(
+        declared.desired_table(applied), found.sample.table, declared.owned_keys(applied)
+    )
+    return table + drift_around(director, found)
+
+
+def drift_around(director: Director, found: Look) -> Plan:
+    """What would mend VIPs, forwarding and the saved table, once something was applied."""
+    if not director.virtual_services.filter(applied_generation__gt=0).exists():
+        return Plan()
+    pending = director.virtual_services.exclude(generation=F("applied_generation"))
+    if pending.exists() or director.virtual_services.exclude(removal_requested_at=None).exists():
+        return Plan()
+    wanted = declared.wanted_around(director)
+    plan = around.plan_before(wanted, found.surroundings) + around.plan_after(
+        wanted, found.surroundings
+    )
+    if found.surroundings.files.get(boot.RULES, "") != director.saved_digest:
+        plan += Plan((around.write_file("Save the table for the next boot", boot.RULES, b""),))
+    return plan
+
+
+def observed_table(director: Director) -> Any:
+    """The table as it was last seen, as values."""
+    return parse_save("".join(f"{line}\n" for line in director.observed_lines))
+
+
+def _answer_drift(director: Director, *, is_believed: bool) -> None:
+    """Confirm drift by a second look; then tell, and mend, as the policy says."""
+    if not is_believed:
+        seen.plan_next_look(director, soon=True)
+        return
+    if director.policy == Director.Policy.OBSERVE:
+        return
+    alerts.raise_alert(
+        "director-drift",
+        director,
+        params={
+            "count": director.drift_count,
+            "since": director.drift_since.isoformat() if director.drift_since else "",
+            "policy": director.policy,
+        },
+        commands=director.drift,
+    )
+    if (
+        director.policy == Director.Policy.RECONCILE
+        and director.reconcile_failures < settings.RECONCILE_MAX_FAILURES
+    ):
+        try:
+            with transaction.atomic():
+                operations.begin(SYSTEM, "director.apply", director,
+                                 parameters={"automatic": True})  # fmt: skip
+        except Busy:
+            log.info("reconcile_waits", director=director.pk)

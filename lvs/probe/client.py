@@ -1,0 +1,73 @@
+"""Sends requests through a VIP and says what came of each, one JSON line a request.
+
+Sent whole to a machine outside on standard input of `python3 -`, so it uses the standard
+library of any Python 3 and takes its parameters from a first line that the console puts
+in front: PARAMETERS = {"protocol", "address", "port", "requests", "timeout"}.
+
+A TCP request connects, sends a minimal HTTP/1.0 GET and reads the first answer; a server
+that speaks another protocol still counts as connected. A UDP request sends one datagram
+and waits for one back. `source_port` lets the director say which real server got it.
+"""
+
+import json
+import socket
+import time
+
+PARAMETERS = globals().get("PARAMETERS", {})
+
+
+def request(protocol, address, port, timeout):
+    """One request: {"source_port", "outcome", "seconds", "said"}.
+
+    `outcome` is answered, connected (TCP without an answer), refused, timeout or error.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    began = time.monotonic()
+    outcome, said, source_port = "error", "", 0
+    with socket.socket(family, kind) as sock:
+        sock.settimeout(timeout)
+        try:
+            sock.connect((address, port))
+            source_port = sock.getsockname()[1]
+            outcome = "connected" if protocol == "tcp" else "timeout"
+            sock.sendall(_question(protocol, address))
+            data = sock.recv(4096)
+            said = data.decode("utf-8", "replace")
+            outcome = "answered" if data else outcome
+        except socket.timeout:
+            outcome = "connected" if outcome == "connected" else "timeout"
+        except ConnectionRefusedError:
+            outcome = "refused"
+        except OSError as error:
+            said = str(error)
+        source_port = source_port or sock.getsockname()[1]
+    return {
+        "source_port": source_port,
+        "outcome": outcome,
+        "seconds": round(time.monotonic() - began, 4),
+        "said": said[:500],
+    }
+
+
+def _question(protocol, address):
+    if protocol == "udp":
+        return b"evenkeel\n"
+    host = "[%s]" % address if ":" in address else address
+    return ("GET / HTTP/1.0\r\nHost: %s\r\nUser-Agent: evenkeel\r\n\r\n" % host).encode()
+
+
+if PARAMETERS:
+    for _ in range(PARAMETERS["requests"]):
+        print(
+            json.dumps(
+                request(
+                    PARAMETERS["protocol"],
+                    PARAMETERS["address"],
+                    PARAMETERS["port"],
+                    PARAMETERS["timeout"],
+                )
+            ),
+            flush=True,
+        )
+    print(json.dumps({"end": True}))

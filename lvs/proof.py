@@ -1,0 +1,183 @@
+"""“Prove it”: real requests through the VIP, from outside, until every real server answered.
+
+The client sends requests in small rounds; the director's connection table then names the
+real server that got each source port, and its counters before and after are shown.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from console.execution import Refusal, Run
+from console.planning import Step
+from console.remote.session import Session
+from lvs import declared, execute
+from lvs.ipvsadm import parse, render
+from lvs.ipvsadm.types import Connection, ServiceKey, Stats
+from lvs.models import VirtualService
+from lvs.probe import reading
+from lvs.probe.reading import IncompleteProof, Request
+
+#: Requests of one proof, at most: enough for weights a hundred times apart.
+_MAX_REQUESTS = 200
+#: Requests of one round, so that a proof with a few real servers ends after a moment.
+_ROUND = 25
+#: Seconds that one request may take.
+_TIMEOUT = 3.0
+
+
+def prove(run: Run) -> dict[str, Any]:
+    """The body of `virtual_service.prove`: its result says who answered and who did not.
+
+    The operation succeeds when the proof could be made; whether the VIP serves is in the
+    result's "verdict": proved, partial or failed.
+    """
+    service = _service_of(run)
+    director = service.director
+    execute.require_pinned(director.host)
+    assert director.probe_host is not None
+    execute.require_pinned(director.probe_host)
+    on_director, on_client = run.session(director.host), run.session(director.probe_host)
+    expected = [
+        str(server.key)
+        for server in declared.entry_of(service, service.real_servers.all()).destinations.values()
+        if server.weight > 0
+    ]
+    before = _counters(run, on_director, service)
+    requests = _ask_until_answered(run, service, on_client, on_director, expected)
+    after = _counters(run, on_director, service)
+    result = judge(expected, requests) | {
+        "client": director.probe_host.name,
+        "requests": [request.to_json() for request in requests],
+        "counters": {
+            server: {"before": list(before.get(server, ())), "after": list(counted)}
+            for server, counted in after.items()
+        },
+    }
+    VirtualService.objects.filter(pk=service.pk).update(proof=result, proved_at=timezone.now())
+    return {"verdict": result["verdict"], "answered": result["answered"]}
+
+
+def judge(expected: list[str], requests: list[Request]) -> dict[str, Any]:
+    """What the requests prove: who answered, who got requests and did not, who got none."""
+    answered = sorted({request.real_server for request in requests if request.is_answered} - {""})
+    got = {request.real_server for request in requests} - {""}
+    failed = sum(not request.is_answered for request in requests)
+    silent = sorted(got - set(answered))
+    unasked = sorted(set(expected) - got)
+    if not any(request.is_answered for request in requests):
+        verdict = "failed"
+    elif failed or silent or unasked:
+        verdict = "partial"
+    else:
+        verdict = "proved"
+    return {
+        "verdict": verdict,
+        "answered": answered,
+        "silent": silent,
+        "unasked": unasked,
+        "sent": len(requests),
+        "failed": failed,
+    }
+
+
+def _ask_until_answered(
+    run: Run,
+    service: VirtualService,
+    on_client: Session,
+    on_director: Session,
+    expected: list[str],
+) -> list[Request]:
+    requests: list[Request] = []
+    count = min(_ROUND, max(2, 2 * len(expected)))
+    while len(requests) < _MAX_REQUESTS:
+        fresh = _round(run, service, on_client, count)
+        requests += reading.attribute(fresh, _connections(run, service, on_director, fresh))
+        answered = {request.real_server for request in requests if request.is_answered}
+        run.progress(100 * len(requests) // _MAX_REQUESTS)
+        if set(expected) <= answered or not any(request.is_answered for request in fresh):
+            break
+        if _sticks(service):
+            break
+        count = min(_ROUND, _MAX_REQUESTS - len(requests))
+    return requests
+
+
+def _sticks(service: VirtualService) -> bool:
+    """Whether one client always gets the same real server: more requests prove no more."""
+    return service.persistence_timeout is not None or service.scheduler in ("sh", "dh")
+
+
+def _round(run: Run, service: VirtualService, client: Session, count: int) -> list[Request]:
+    script = reading.client_script(service.protocol, service.vip, service.port, count, _TIMEOUT)
+    step = Step(
+        f"Send {count} requests to {service.address}",
+        reading.ARGV,
+        stdin=script,
+        timeout=count * (_TIMEOUT + 1) + 10,
+    )
+    result = run.run(client, step)
+    try:
+        return reading.read_requests(result.stdout)
+    except IncompleteProof as error:
+        raise Refusal(
+            "no-proof",
+            f"{client.machine}: the requests could not be sent",
+            said=f"{error}\n{result.stderr}",
+            remedy="The client needs Python 3: run its preflight, which says how to install it.",
+        ) from error
+
+
+def _connections(
+    run: Run, service: VirtualService, director: Session, requests: list[Request]
+) -> list[Connection]:
+    """The director's entries for the source ports that were just used."""
+    ports = " || ".join(f'$3 == "{request.source_port:04X}"' for request in requests)
+    program = (
+        f'NR == 1 || ($1 == "{service.protocol.upper()}" && $5 == "{service.port:04X}"'
+        f" && ({ports}))"
+    )
+    step = Step("Ask who got them", ("awk", program, "/proc/net/ip_vs_conn"))
+    result = run.run(director, step)
+    if not result.ok:
+        return []
+    return [
+        connection
+        for connection in parse.parse_connections(result.stdout)
+        if connection.virtual.address == service.vip
+    ]
+
+
+def _counters(run: Run, director: Session, service: VirtualService) -> dict[str, Stats]:
+    key: ServiceKey = declared.key_of(service)
+    words = render.service_words(key).split()
+    step = Step("Read the counters", ("ipvsadm", "-Ln", "--stats", "--exact", *words))
+    result = run.run(director, step)
+    if not result.ok:
+        raise Refusal(
+            "not-there",
+            f"{director.machine}: {service.address} is not in the table",
+            said=result.stderr,
+            remedy="Look at the planned changes of this service and apply them first.",
+        )
+    section = parse.parse_stats(result.stdout).get(key)
+    return {str(server): row for server, row in section.rows.items()} if section else {}
+
+
+def _service_of(run: Run) -> VirtualService:
+    service = (
+        VirtualService.objects.select_related(
+            "director__host__credential",
+            "director__host__jump_host__credential",
+            "director__probe_host__credential",
+        )
+        .filter(pk=run.operation.target_id)
+        .first()
+    )
+    if service is None or service.director.probe_host is None:
+        raise Refusal("gone", f"{run.operation.target_label} or its client is no longer declared")
+    return service
+
+

@@ -1,0 +1,40 @@
+"""What workers run for load balancing. A task carries a primary key and nothing else."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from console.execution import execute
+from lvs import adoption, poll, proof
+from lvs.execute import apply
+
+
+@shared_task
+def apply_director(pk: int) -> None:
+    execute(pk, apply)
+
+
+@shared_task
+def observe_director(pk: int) -> None:
+    execute(pk, poll.look)
+
+
+@shared_task
+def remove_unmanaged(pk: int) -> None:
+    execute(pk, adoption.remove)
+
+
+@shared_task
+def prove_virtual_service(pk: int) -> None:
+    execute(pk, proof.prove)
+
+
+@shared_task
+def observe_due_directors() -> None:
+    for pk in poll.due():
+        poll_director.delay(pk)
+
+
+@shared_task
+def poll_director(pk: int) -> None:
+    poll.poll(pk)
