@@ -42,7 +42,7 @@ class Command(BaseCommand):
         if users.exists():
             return
         password = new_password()
-        users.create_superuser(username=FIRST_USER, password=password)  # type: ignore[attr-defined]
+        users.create_superuser(username=FIRST_USER, password=password)
         self.stdout.write(f"First login: {FIRST_USER}, password {password} (shown only now).")
         self.stdout.write(
             f"Another password: .venv/bin/python manage.py changepassword {FIRST_USER}"
