@@ -25,3 +25,11 @@ class InconsistentSample(ValueError):
 class SaveRequired(ValueError):
     """The thresholds and /proc/net/ip_vs do not tell everything about this table:
     read `ipvsadm -S -n` too (see `combine.needs_save`)."""
+
+
+def reason_of(error: Exception) -> str:
+    """What to say of a line that could not be read: the reader's own words, or none."""
+    text = str(error)
+    if isinstance(error, ValueError) and not text.startswith(("invalid literal", "not enough")):
+        return text
+    return "the line is not understood"

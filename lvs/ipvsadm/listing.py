@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from .errors import ParseError
+from .errors import ParseError, reason_of
 from .lexer import PROTOCOL_NAMES, lines_of, mark_key, read_endpoint, service_key
 from .types import (
     Connections,
@@ -158,16 +158,8 @@ def _sections(
                 rows = {}
                 found[service] = Section(head, rows)
         except (ValueError, LookupError, TypeError) as error:
-            raise ParseError(_reason(error), line, index + 1) from None
+            raise ParseError(reason_of(error), line, index + 1) from None
     return found
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ValueError) and not str(error).startswith(
-        ("invalid literal", "not enough")
-    ):
-        return str(error)
-    return "the line is not understood"
 
 
 def head_key(words: list[str]) -> tuple[ServiceKey, int]:

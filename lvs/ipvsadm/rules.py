@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .errors import ParseError
+from .errors import ParseError, reason_of
 from .lexer import lines_of, mark_key, read_endpoint, service_key
 from .types import (
     DEFAULT_PERSISTENCE,
@@ -91,7 +91,7 @@ def replay(lines: Iterable[str], table: Table | None = None) -> dict[ServiceKey,
         try:
             _apply(words, building)
         except (ValueError, StopIteration) as error:
-            raise ParseError(str(error) or "a value is missing", line, number) from None
+            raise ParseError(reason_of(error), line, number) from None
     return {key: VirtualEntry(service, servers) for key, (service, servers) in building.items()}
 
 

@@ -53,6 +53,7 @@ class FakeIpvs:
         self.entries: dict[tuple[object, ...], Entry] = {}
         self.timeouts = [900, 120, 300]
         self.daemons: dict[str, tuple[str, int]] = {}
+        self.interfaces = {"eth0", "eth1", "eth2"}
         self.refusals: dict[str, str] = {}
         self.log: list[str] = []
 
@@ -246,6 +247,8 @@ class FakeIpvs:
             return
         if role in self.daemons:
             raise Refused("Daemon has already run")
+        if request.options.get("mcast", "eth0") not in self.interfaces:
+            raise Refused(EINVAL)
         syncid = int(request.options.get("syncid", "255"))
         self.daemons[role] = (request.options.get("mcast", "eth0"), syncid)
 
