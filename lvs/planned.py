@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_interface
 from typing import Any
 
 from django.http import Http404
@@ -16,6 +16,8 @@ from lvs.director import planner as around
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import planner, problems, render
 from lvs.ipvsadm.parse import parse_save
+from lvs.ipvsadm.schedulers import SCHEDULERS
+from lvs.ipvsadm.topology import topology_problems
 from lvs.ipvsadm.types import ForwardingMethod, Protocol, ServiceKey, Table, VirtualEntry
 from lvs.models import Director, VirtualService
 
@@ -86,21 +88,24 @@ def find_unmanaged(director: Director, key: str) -> Unmanaged:
     raise Http404
 
 
-def problems_of(service: VirtualService) -> list[Problem]:
+def advice(service: VirtualService) -> list[Problem]:
     """Reasons why a service may not work, each with its remedy."""
     director = service.director
-    wanted = declared.wanted_around(director)
     surroundings = Surroundings.from_json(director.observed_facts)
     entry = declared.entry_of(service, service.real_servers.all())
-    own = frozenset(
-        address.partition("/")[0]
-        for held in surroundings.addresses.values()
-        for address in held
-    ) - {service.vip}
-    found = around.problems(wanted, surroundings)
-    schedulers = kernel_schedulers(director)
-    found += problems.check_entry(entry, schedulers=schedulers, director_addresses=own)
-    return found
+    servers = list(entry.destinations.values())
+    schedulers = kernel_schedulers(director) or SCHEDULERS.keys()
+    networks = [ip_interface(address).network for address in surroundings.all_addresses()]
+    return [
+        *around.problems(declared.wanted_around(director), surroundings),
+        *problems.service_problems(entry.service, schedulers),
+        *problems.pool_problems(entry.service, servers),
+        *topology_problems(
+            servers,
+            director_addresses=surroundings.bare_addresses() - {service.vip},
+            director_networks=[network for network in networks if network.num_addresses > 1],
+        ),
+    ]
 
 
 def kernel_schedulers(director: Director) -> frozenset[str] | None:

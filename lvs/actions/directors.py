@@ -146,7 +146,7 @@ def adopt(
         for server in entry.entry.destinations.values()
     ]
     with transaction.atomic():
-        declare(actor, "virtual_service.adopt", service, servers)
+        declare(actor, "virtual_service.adopt", service, servers, is_adoption=True)
         return service, begin_apply(actor, director, [service])
 
 

@@ -50,10 +50,15 @@ def create_virtual_service(
 
 
 def declare(
-    actor: Actor, verb: str, service: VirtualService, servers: Sequence[RealServer]
+    actor: Actor,
+    verb: str,
+    service: VirtualService,
+    servers: Sequence[RealServer],
+    *,
+    is_adoption: bool = False,
 ) -> None:
     """Validate and insert a service with its real servers. Call inside a transaction."""
-    rules.check(service, servers)
+    rules.check(service, servers, is_adoption=is_adoption)
     changes.create(actor, verb, service)
     for server in servers:
         server.virtual_service = service

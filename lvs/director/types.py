@@ -23,13 +23,17 @@ class Surroundings:
     files: dict[str, str] = field(default_factory=dict)
     is_unit_enabled: bool = False
 
+    def all_addresses(self) -> list[str]:
+        """Every address with its prefix."""
+        return [address for held in self.addresses.values() for address in held]
+
+    def bare_addresses(self) -> set[str]:
+        """Every address without its prefix."""
+        return {address.partition("/")[0] for address in self.all_addresses()}
+
     def has_address(self, address: str) -> bool:
         """Whether any interface holds the address, whatever its prefix."""
-        return any(
-            present.partition("/")[0] == address
-            for held in self.addresses.values()
-            for present in held
-        )
+        return address in self.bare_addresses()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the database."""

@@ -1,0 +1,209 @@
+"""What is refused before anything is saved: each refusal names its field and the rule.
+
+Fields and constraints speak first (`full_clean`), then the rules of IPVS itself, which
+`lvs.ipvsadm.problems` knows, then what only the fleet as a whole shows. Keys of errors
+are field names; those of real servers look like "real_servers.0.rip".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_address
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.utils.translation import gettext as _
+
+from console import changes
+from console.planning import Problem
+from lvs import planned
+from lvs.declared import key_of, key_text
+from lvs.ipvsadm import problems
+from lvs.ipvsadm.schedulers import SCHEDULERS
+from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service
+from lvs.models import RealServer, VirtualService
+
+Errors = dict[str, list[ValidationError]]
+
+#: The planner's names of fields -> the rows'.
+_SERVICE_FIELDS = {
+    "address": "vip",
+    "one_packet": "is_one_packet",
+    "persistence": "persistence_timeout",
+    "netmask": "persistence_prefix",
+    "sched_flags": "scheduler_flags",
+}
+_SERVER_FIELDS = {"address": "rip"}
+
+
+def servers_from(
+    wanted: Iterable[dict[str, Any]], present: Sequence[RealServer] = ()
+) -> list[RealServer]:
+    """Rows from what a form or a program sent; a dict with "id" is a change of that row."""
+    by_pk = {server.pk: server for server in present}
+    servers, errors = [], {}
+    for index, values in enumerate(wanted):
+        try:
+            servers.append(server_from(values, by_pk))
+        except ValidationError as error:
+            errors |= {f"real_servers.{index}.{key}": said
+                       for key, said in error.error_dict.items()}  # fmt: skip
+    if errors:
+        raise ValidationError(errors)
+    return servers
+
+
+def server_from(
+    values: dict[str, Any], present: dict[int, RealServer] | None = None
+) -> RealServer:
+    """One row from values; raises ValidationError for an unknown field or a foreign id."""
+    values = dict(values)
+    pk = values.pop("id", None)
+    if pk is not None and pk not in (present or {}):
+        raise ValidationError(
+            {"id": ValidationError(_("This service has no real server with this number."),
+                                   code="unknown_id")}
+        )
+    server = present[pk] if pk is not None and present else RealServer()
+    values.pop("virtual_service", None)
+    changes.assign(server, values)
+    return server
+
+
+def check(
+    service: VirtualService,
+    servers: Sequence[RealServer],
+    only: RealServer | None = None,
+    *,
+    is_adoption: bool = False,
+) -> None:
+    """Refuse what cannot work. With `only`, the errors of that real server have plain
+    field names, as its own form wants them. An adopted service is in the table already."""
+    errors: Errors = {}
+    if only is None:
+        _collect(errors, "", service.full_clean)
+    for index, server in enumerate(servers):
+        prefix = "" if server is only else f"real_servers.{index}."
+        _collect(errors, prefix, lambda server=server: server.full_clean(
+            exclude=["virtual_service"], validate_unique=False, validate_constraints=False
+        ))  # fmt: skip
+    if not errors:
+        _check_ipvs(errors, service, servers, only)
+        if only is None:
+            _check_fleet(errors, service, is_adoption=is_adoption)
+    if errors:
+        raise ValidationError(errors)
+
+
+def _collect(errors: Errors, prefix: str, clean: Any) -> None:
+    try:
+        clean()
+    except ValidationError as error:
+        for name, said in error.error_dict.items():
+            key = name if name == NON_FIELD_ERRORS and not prefix else f"{prefix}{name}"
+            errors.setdefault(key, []).extend(said)
+
+
+def _check_ipvs(
+    errors: Errors,
+    service: VirtualService,
+    servers: Sequence[RealServer],
+    only: RealServer | None,
+) -> None:
+    value = _service_value(service)
+    schedulers = planned.kernel_schedulers(service.director) or SCHEDULERS.keys()
+    if only is None:
+        for problem in problems.service_problems(value, schedulers):
+            _add(errors, problem, "", _SERVICE_FIELDS)
+    seen: dict[tuple[str, int], int] = {}
+    for index, server in enumerate(servers):
+        prefix = "" if server is only else f"real_servers.{index}."
+        destination = destination_value(service, server)
+        for problem in problems.server_problems(value.key, destination):
+            _add(errors, problem, prefix, _SERVER_FIELDS)
+        if seen.setdefault(destination.key, index) != index:
+            errors.setdefault(f"{prefix}rip", []).append(
+                ValidationError(
+                    _("This virtual service already has a real server with this address and"
+                      " port."),
+                    code="ipvs-server-duplicate",
+                )
+            )
+
+
+def _check_fleet(errors: Errors, service: VirtualService, *, is_adoption: bool) -> None:
+    said = list(_fleet_errors(service))
+    if service.applied_generation == 0 and not is_adoption:
+        said += _unmanaged_conflict(service)
+    if said:
+        errors["vip"] = said
+
+
+def _fleet_errors(service: VirtualService) -> Iterator[ValidationError]:
+    address = ip_address(service.vip)
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        yield ValidationError(
+            _("A VIP is the address of one machine that clients can reach."), code="not_unicast"
+        )
+    elsewhere = (
+        VirtualService.objects.filter(vip=service.vip)
+        .exclude(director_id=service.director_id)
+        .select_related("director__host")
+        .first()
+    )
+    if elsewhere is not None:
+        yield ValidationError(
+            _("%(director)s serves this VIP already: an address has one owner."),
+            code="other_director",
+            params={"director": elsewhere.director},
+        )
+    host = service.director.host
+    if service.vip == host.address and service.protocol == "tcp" and service.port == host.port:
+        yield ValidationError(
+            _("This is the address and port of the director's own SSH: it would shut the"
+              " console out."),
+            code="own_ssh",
+        )
+
+
+def _unmanaged_conflict(service: VirtualService) -> Iterator[ValidationError]:
+    key = key_text(key_of(service))
+    if any(entry.key == key for entry in planned.unmanaged(service.director)):
+        yield ValidationError(
+            _("The director already has this service, and it is not managed here: adopt it"
+              " on the director's page."),
+            code="ipvs-unmanaged-conflict",
+        )
+
+
+def _service_value(service: VirtualService) -> Service:
+    prefix = service.persistence_prefix
+    return Service(
+        key_of(service),
+        service.scheduler,
+        tuple(flag for flag in service.scheduler_flags.split(",") if flag),
+        service.persistence_timeout,
+        str(prefix) if prefix is not None else "",
+        "",
+        service.is_one_packet,
+    )
+
+
+def destination_value(service: VirtualService, server: RealServer) -> Destination:
+    """A real server as it was typed: nothing put right, so that problems can be seen."""
+    return Destination(
+        DestinationKey(server.rip, server.port),
+        ForwardingMethod(server.forwarding or service.forwarding),
+        server.weight,
+        server.upper_threshold,
+        server.lower_threshold,
+    )
+
+
+def _add(errors: Errors, problem: Problem, prefix: str, names: dict[str, str]) -> None:
+    if not problem.is_blocking:
+        return
+    field = problems.FIELDS[problem.code]
+    errors.setdefault(f"{prefix}{names.get(field, field)}", []).append(
+        ValidationError(f"{problem.message} {problem.remedy}", code=problem.code)
+    )
