@@ -285,7 +285,7 @@ class WireChannel:
             self._wire.send_for_channel(message)
 
 
-class _Packetizer(Packetizer):
+class _TimerlessPacketizer(Packetizer):
     """Without paramiko's handshake timer: a thread that outlives a failed
     handshake and delays the end of the process. `dial` keeps its own deadline."""
 
@@ -327,7 +327,7 @@ class Wire(paramiko.Transport):
             sock,
             default_window_size=WINDOW,
             default_max_packet_size=PACKET,
-            packetizer_class=_Packetizer,
+            packetizer_class=_TimerlessPacketizer,
         )
         self.offered_kex: tuple[str, ...] = ()
         self.offered_keys: tuple[str, ...] = ()

@@ -57,6 +57,8 @@ class Sshd:
     host_key: PrivateKey = field(default_factory=make_key)
     user_key: PrivateKey = field(default_factory=make_key)
     port: int = field(default_factory=free_port)
+    #: The user's private key as text; made once, because each writing differs.
+    secret: str = ""
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Sshd:
@@ -66,7 +68,8 @@ class Sshd:
         host_key = self.directory / "host_key"
         host_key.touch(mode=0o600)
         host_key.write_text(as_text(self.host_key))
-        public = check_private_key(as_text(self.user_key))
+        self.secret = as_text(self.user_key)
+        public = check_private_key(self.secret)
         (self.directory / "authorized_keys").write_text(public + "\n")
         config = self.directory / "sshd_config"
         config.write_text("\n".join((*self.options, *self._own_options(host_key))) + "\n")
@@ -138,7 +141,7 @@ class Sshd:
             port=self.port,
             username=getpass.getuser(),
             secret_kind="key",
-            secret=as_text(self.user_key),
+            secret=self.secret,
             host_key=self.pin,
         )
         return replace(endpoint, **changes)  # type: ignore[arg-type]

@@ -1,10 +1,43 @@
-"""A TCP connection through a jump host, with the face of a socket."""
+"""What paramiko is given for a socket: a buffered one, or one through a jump host."""
 
 from __future__ import annotations
+
+import socket
 
 from .wire import Wire, WireChannel
 
 _CHUNK = 256 * 1024
+_BUFFER = 64 * 1024
+
+
+class BufferedSocket:
+    """A TCP socket that is read in large pieces: paramiko asks for each packet in
+    two or three small ones, and each would be a system call."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._rest = b""
+        self._position = 0
+        self.settimeout = sock.settimeout
+        self.send = sock.send
+        self.shutdown = sock.shutdown
+
+    @property
+    def _closed(self) -> bool:
+        # paramiko asks for it when it ends its thread.
+        return self._sock.fileno() < 0
+
+    def recv(self, size: int) -> bytes:
+        """As `socket.recv`. Only one thread may call it."""
+        if self._position >= len(self._rest):
+            self._rest = self._sock.recv(_BUFFER)
+            self._position = 0
+        part = self._rest[self._position : self._position + size]
+        self._position += len(part)
+        return part
+
+    def close(self) -> None:
+        self._sock.close()
 
 
 class Tunnel:
