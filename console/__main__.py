@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 #: The embedded console may run as root; its worker need not say so at every start.
 ROOT_NOISE = "ignore:You're running the worker with superuser privileges"
+#: Nothing stands in front of it that could be believed about a client's address.
+UVICORN = ("--lifespan=off", "--no-proxy-headers", "--timeout-graceful-shutdown=2")
 #: A worker that is the only one need not talk with others; the start is a second shorter.
 ALONE = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 #: Said by every Redis about a kernel setting that matters only to servers with much data.
@@ -114,12 +116,12 @@ def redis_programs(state: Path) -> list[Program]:
 def console_programs(state: Path, host: str, port: int, needs: tuple[str, ...]) -> list[Program]:
     """Web, worker and beat. Beat comes last: it has no part in being ready."""
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    uvicorn = (PYTHON, "-m", "uvicorn", "console.asgi:application", "--lifespan", "off")
+    uvicorn = (PYTHON, "-m", "uvicorn", "console.asgi:application", *UVICORN)
     celery = (PYTHON, "-m", "celery", "--quiet", "--app", "console.celery:app")
     return [
         Program(
             "web",
-            (*uvicorn, "--timeout-graceful-shutdown", "2", "--host", host, "--port", str(port)),
+            (*uvicorn, "--host", host, "--port", str(port)),
             needs=needs,
             probe=embedded.HttpProbe(local, port, "/"),
         ),

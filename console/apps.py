@@ -7,4 +7,4 @@ class ConsoleConfig(AppConfig):
     verbose_name = _("Console")
 
     def ready(self) -> None:
-        from console import kinds  # noqa: F401  registers the kernel's operations and alerts
+        from console import kinds, navigation  # noqa: F401  operations, alerts, pages

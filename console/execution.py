@@ -18,11 +18,10 @@ from django.db import close_old_connections
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from console import hosts, operations
+from console import hosts, machines, operations
 from console.journal import Journal
 from console.models import Host, Operation
 from console.planning import Step as PlannedStep
-from console.remote.pool import default_pool
 from console.remote.session import Session
 from console.remote.transport import (
     AuthenticationRefused,
@@ -68,13 +67,14 @@ class Run:
         self.operation = operation
         self.journal = Journal(operation)
         self._sessions: list[Session] = []
-        self._stop_code = ""
+        #: Why it must not go on: "", cancelled, deadline or lost.
+        self.stop_code = ""
         self._ended = threading.Event()
 
     def session(self, host: Host) -> Session:
         """A session on a host, ended with the operation. Raises HostUnreachable and kin."""
         self.check()
-        session = default_pool().session(host.endpoint())
+        session = machines.session(host)
         self._sessions.append(session)
         return session
 
@@ -100,21 +100,21 @@ class Run:
 
     def check(self) -> None:
         """Raise Stopped unless this claim may go on."""
-        if self._stop_code:
-            raise Stopped(self._stop_code)
+        if self.stop_code:
+            raise Stopped(self.stop_code)
         row = (
             Operation.objects.filter(pk=self.operation.pk)
             .values_list("status", "fence", "cancel_requested_at", "deadline_at")
             .first()
         )
         if row is None or row[0] != Operation.Status.RUNNING or row[1] != self.operation.fence:
-            self._stop_code = "lost"
+            self.stop_code = "lost"
         elif row[2] is not None:
-            self._stop_code = "cancelled"
+            self.stop_code = "cancelled"
         elif row[3] < timezone.now():
-            self._stop_code = "deadline"
-        if self._stop_code:
-            raise Stopped(self._stop_code)
+            self.stop_code = "deadline"
+        if self.stop_code:
+            raise Stopped(self.stop_code)
 
     def beat_until_ended(self) -> None:
         """The heartbeat's thread: beats, and aborts the running command when the claim is
@@ -133,10 +133,8 @@ class Run:
                 close_old_connections()
 
     def end(self) -> None:
-        """Give everything back."""
+        """Stop the heartbeat."""
         self._ended.set()
-        for session in self._sessions:
-            session.close()
 
 
 def execute(pk: int, body: Callable[[Run], dict[str, Any] | None]) -> None:
@@ -167,14 +165,11 @@ def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
         _stop(operation, stop.code)
     except Refusal as refusal:
         _fail(operation, refusal.code, refusal.message, refusal.remedy, refusal.said)
-    except (HostUnreachable, OutcomeUnknown) as error:
-        if run._stop_code:  # our own abort cut the line
-            _stop(operation, run._stop_code)
+    except RemoteError as error:
+        if run.stop_code:  # our own abort cut the line
+            _stop(operation, run.stop_code)
         elif not _try_later(operation, error):
             _fail_remote(operation, error)
-    except RemoteError as error:
-        hosts.note_failure(error)
-        _fail_remote(operation, error)
     except Exception as error:  # the edge of a task: record it, never lose the operation
         log.exception("operation_crashed", operation=operation.pk)
         _fail(
@@ -188,7 +183,9 @@ def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
 def _try_later(operation: Operation, error: RemoteError) -> bool:
     """Queue it again when another try makes sense: nothing ran, or observing will tell."""
     hosts.note_failure(error)
-    if isinstance(error, AuthenticationRefused) or operation.attempt > len(RETRY_DELAYS):
+    is_passing = isinstance(error, HostUnreachable | OutcomeUnknown)
+    is_final = isinstance(error, AuthenticationRefused) or operation.attempt > len(RETRY_DELAYS)
+    if is_final or not is_passing:
         return False
     delay = RETRY_DELAYS[operation.attempt - 1]
     return operations.put_back(operation, delay=delay, error=str(error))

@@ -6,6 +6,8 @@ back is what was given out, and it is only good for the sort that it was made un
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -15,6 +17,7 @@ from django.db import models
 from django.db.models import Q
 
 M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
 
 _SIGNER = signing.Signer(salt="console.keyset")
 _FORWARD, _BACKWARD = "f", "b"
@@ -46,10 +49,10 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[M]):
+class Page(Generic[T]):
     """Some rows, and the cursors of their neighbours where there are any."""
 
-    rows: list[M]
+    rows: list[T]
     next: str | None
     previous: str | None
 
@@ -87,6 +90,36 @@ def page(queryset: models.QuerySet[M], sort: Sort, *, cursor: str = "", limit: i
     )
 
 
+def page_of(
+    items: Iterable[T], key: Callable[[T], str], *, cursor: str = "", limit: int = 50
+) -> Page[T]:
+    """The same for values that no database sorts: a page of `items` in the order of `key`,
+    which is different for each. Raises InvalidCursor."""
+    ordered = sorted(items, key=key)
+    keys = [key(item) for item in ordered]
+    start = 0
+    if cursor:
+        direction, edge = _read_of(cursor)
+        if direction == _FORWARD:
+            start = bisect_right(keys, edge)
+        else:
+            start = max(0, bisect_left(keys, edge) - limit)
+    end = min(start + limit, len(keys))
+    return Page(
+        ordered[start:end],
+        _SIGNER.sign_object([_FORWARD, keys[end - 1]]) if start < end < len(keys) else None,
+        _SIGNER.sign_object([_BACKWARD, keys[start]]) if 0 < start < end else None,
+    )
+
+
+def _read_of(cursor: str) -> tuple[str, str]:
+    try:
+        direction, edge = _SIGNER.unsign_object(cursor)
+    except (signing.BadSignature, ValueError) as error:
+        raise InvalidCursor(cursor) from error
+    return direction, edge
+
+
 def _beyond(path: str, edge: _Edge, descends: bool) -> Q:
     side = "lt" if descends else "gt"
     return Q(**{f"{path}__{side}": edge.value}) | Q(**{path: edge.value, f"pk__{side}": edge.pk})
@@ -103,7 +136,7 @@ def _write(sort: Sort, direction: str, row: models.Model) -> str:
 def _read(cursor: str, sort: Sort, model: type[models.Model]) -> _Edge:
     try:
         made_under, direction, value, pk = _SIGNER.unsign_object(cursor)
-    except (signing.BadSignature, ValueError) as error:
+    except (signing.BadSignature, ValueError) as error:  # ValueError: of a list, see page_of
         raise InvalidCursor(cursor) from error
     if made_under != str(sort):
         raise InvalidCursor(cursor)

@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django import forms
 from django.db import models
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django_filters import FilterSet
 from django_tables2 import Table
 
@@ -30,11 +32,23 @@ _OWN = frozenset({"sort", "cursor", "format"})
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One filter as the bar draws it: a box to type in, or a choice."""
+
+    name: str
+    label: str
+    value: str
+    choices: list[tuple[str, str]]
+    is_search: bool
+
+
 @dataclass(frozen=True)
 class Listing:
     """One answer of a list: the rows of this page, and the addresses around it."""
 
     request: HttpRequest
+    shown: tuple[str, ...]
     filterset: FilterSet
     page: Page[Any]
     sort: Sort
@@ -54,6 +68,32 @@ class Listing:
     def is_filtered(self) -> bool:
         """Whether any filter narrows the list."""
         return any(value for name, value in self.request.GET.items() if name not in _OWN)
+
+    @property
+    def controls(self) -> list[Control]:
+        """The filters that have a control in the bar."""
+        form = self.filterset.form
+        return [
+            Control(
+                name,
+                str(form.fields[name].label),
+                self.request.GET.get(name, ""),
+                _choices(form.fields[name]),
+                name == "q",
+            )
+            for name in self.shown
+        ]
+
+    @property
+    def chips(self) -> list[tuple[str, str, str, str]]:
+        """[(name, label, value, address without it)] of filters that only the address sets."""
+        return [
+            (name, str(field.label), value, self.address(**{name: None}, cursor=None))
+            for name, field in self.filterset.form.fields.items()
+            if name not in self.shown
+            for value in self.request.GET.getlist(name)
+            if value
+        ]
 
     @property
     def next_url(self) -> str:
@@ -94,13 +134,15 @@ class Listing:
 class ListOf:
     """One list page: its filters, its sorts (name -> path), its columns.
 
-    `default` is the sort of a bare address. Sorted columns must never be NULL.
+    `default` is the sort of a bare address; sorted columns must never be NULL. `shown` are
+    the filters with a control in the bar; the others work in the address and show as chips.
     """
 
     filterset: type[FilterSet]
     table: type[Table]
     default: str
     sorts: Mapping[str, str] = field(default_factory=dict)
+    shown: tuple[str, ...] = ("q",)
 
     def read(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Listing:
         """The page of `queryset` that the address asks for; nonsense in it is passed over."""
@@ -118,7 +160,7 @@ class ListOf:
         except InvalidCursor:
             found = page(rows, sort, limit=PAGE_SIZE)
         table = self.table(found.rows, request=request)
-        listing = Listing(request, filterset, found, sort, self.sorts, table)
+        listing = Listing(request, self.shown, filterset, found, sort, self.sorts, table)
         table.listing = listing
         return listing
 
@@ -146,6 +188,16 @@ class ListOf:
                 "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%F}.csv"'
             },
         )
+
+
+def _choices(field: forms.Field) -> list[tuple[str, str]]:
+    """What a filter can be set to, "" for any; none where people type."""
+    if isinstance(field, forms.NullBooleanField):
+        return [("", _("any")), ("true", _("yes")), ("false", _("no"))]
+    if isinstance(field, forms.ChoiceField):
+        named = [(str(value), str(label)) for value, label in field.choices if value]
+        return [("", _("any")), *named]
+    return []
 
 
 class _Echo:

@@ -187,6 +187,7 @@ shell.register_first_steps(
         gettext_lazy("Add a host"),
         "host.manage",
         lambda: Host.objects.exists(),
+        is_shortcut=True,
     ),
     FirstStep(
         gettext_lazy("Accept its key"),

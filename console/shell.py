@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from console.access import CAPABILITIES, Actor
+from console.errors import Forbidden
 
 
 def may_somewhere(actor: Actor, capability: str) -> bool:
@@ -64,11 +65,20 @@ def navigation_for(actor: Actor) -> list[tuple[str | Promise, list[tuple[NavEntr
         entries = [
             (entry, reverse(entry.url_name))
             for entry in NAVIGATION
-            if entry.section == section and may_somewhere(actor, entry.capability)
+            if entry.section == section
+            and may_somewhere(actor, entry.capability)
+            and _exists(entry.url_name)
         ]
         if entries:
             sections.append((heading, entries))
     return sections
+
+
+def _exists(url_name: str) -> bool:
+    try:
+        return bool(reverse(url_name))
+    except NoReverseMatch:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,10 @@ def register_tile(tile: Callable[[Actor], Tile | None]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """One step of setting up an empty fleet; `is_done` looks whether it was taken."""
+    """One step of setting up an empty fleet; `is_done` looks whether it was taken.
+
+    A shortcut has a button on top of the dashboard for good.
+    """
 
     title: str | Promise
     text: str | Promise
@@ -125,6 +138,7 @@ class FirstStep:
     button: str | Promise
     capability: str
     is_done: Callable[[], bool]
+    is_shortcut: bool = False
 
 
 FIRST_STEPS: list[FirstStep] = []
@@ -157,6 +171,12 @@ def target_url(target_type: str, target_id: Any) -> str:
 
 #: Kind of alert -> the words on its button, which leads to the alert's target.
 ALERT_BUTTONS: dict[str, str | Promise] = {}
+
+
+def require_somewhere(actor: Actor, capability: str) -> None:
+    """Raise Forbidden unless the actor has the capability on the fleet or for a tenant."""
+    if not may_somewhere(actor, capability):
+        raise Forbidden(capability)
 
 
 def register_alert_button(kind: str, label: str | Promise) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 
@@ -31,20 +32,21 @@ class Breaker:
     def permit(self) -> None:
         """Return if the caller may dial; it must then call `succeeded`, `failed`
         or `withdrawn`. Raises HostUnreachable or HostKeyChanged if not."""
+        self.refuse_changed_key()
         with self._lock:
-            if self._changed is not None:
-                raise HostKeyChanged(
-                    self._changed.machine,
-                    self._changed.message,
-                    offered=self._changed.offered,
-                    remedy=self._changed.remedy,
-                )
             if self._failures < self._limit:
                 return
             wait = self._open_until - self._clock()
             if wait > 0 or self._is_probing:
                 raise self._refusal(max(wait, 0.0))
             self._is_probing = True
+
+    def refuse_changed_key(self) -> None:
+        """Raise HostKeyChanged if the machine has shown another key before: then
+        connections from before are not used either."""
+        with self._lock:
+            if self._changed is not None:
+                raise copy.copy(self._changed)
 
     def succeeded(self) -> None:
         with self._lock:

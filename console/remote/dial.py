@@ -31,6 +31,9 @@ _FIRST_BANNER_SHARE = 0.25
 _REDIAL_PAUSES = (0.3, 1.0)
 #: Seconds without any sign of life after which the kernel gives a line up.
 _DEAD_AFTER = 30
+#: Seconds of silence after which SSH itself sends something, for the sake of a
+#: NAT or firewall behind a jump host, where our TCP keepalive does not reach.
+_KEEPALIVE = 15
 
 #: The words of `Endpoint.secret_kind`.
 _BY_KEY, _BY_PASSWORD = "key", "password"
@@ -150,6 +153,7 @@ def log_in(wire: Wire, endpoint: Endpoint, deadline: float) -> None:
         raise _not_logged_in(endpoint, wire, error) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise _cut_in_login(endpoint) from error
+    wire.set_keepalive(_KEEPALIVE)
     if missing:
         raise AuthenticationRefused(
             endpoint.name,

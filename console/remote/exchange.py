@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from .wire import WireChannel
 
+#: A command that has ended may leave a process behind that holds its output
+#: open, and the server does not close the channel before that has ended too.
+#: After so many seconds without anything new we stop listening.
+LINGER = 5.0
+
 
 class DeadlinePassed(Exception):
     """The command has not ended in time."""
@@ -19,7 +24,8 @@ class GivenUp(Exception):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back on the channel. `exit_code` is None when the channel ended
-    without one; `is_accepted` is False when the server refused to run anything."""
+    without one; `is_accepted` is False when the server refused to run anything;
+    `is_truncated` says that output was cut, or that its end was not seen."""
 
     stdout: bytes
     stderr: bytes
@@ -61,13 +67,15 @@ class Exchange:
         command may still run.
         """
         channel = self._channel
-        while True:
-            self._wait(deadline)
+        while self._wait(deadline):
             is_over = channel.is_over
             self._keep(channel.take())
             if is_over or channel.is_request_accepted is False:
                 break
             self._feed()
+        else:
+            self._keep(channel.take())
+            self._is_truncated = self._is_truncated or not channel.has_eof
         channel.close()
         return Answer(
             stdout=b"".join(self._kept[0]),
@@ -78,18 +86,25 @@ class Exchange:
             is_truncated=self._is_truncated,
         )
 
-    def _wait(self, deadline: float) -> None:
+    def _wait(self, deadline: float) -> bool:
+        """Wait for work. False: the command has ended and nothing more comes."""
         channel = self._channel
         with channel.changed:
             while not self._has_work():
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
+                now = time.monotonic()
+                is_ended = channel.exit_code is not None
+                until = min(deadline, channel.heard_at + LINGER) if is_ended else deadline
+                if now < until:
+                    channel.changed.wait(until - now)
+                elif is_ended:
+                    return False
+                else:
                     raise DeadlinePassed
-                channel.changed.wait(remaining)
             if self._is_given_up:
                 raise GivenUp
         if time.monotonic() > deadline and not channel.is_over:
             raise DeadlinePassed
+        return True
 
     def _has_work(self) -> bool:
         channel = self._channel

@@ -32,15 +32,16 @@ from .transport import (
 class PoolSettings:
     """Bounds of a pool. Times are in seconds.
 
-    `channels_per_connection` must stay below sshd's MaxSessions (10), and
-    `max_connections` below its MaxStartups (10). A connection is closed after
+    `channels_per_connection` commands run on one connection at once; with a spare
+    channel for each that is below sshd's MaxSessions (10), and more gained no
+    speed. `max_connections` stays below MaxStartups (10). A connection is closed after
     `idle_seconds` without a command, and takes no new one after
     `max_age_seconds`. `failures_to_open` and `cool_down_seconds` are the circuit
     breaker's.
     """
 
     max_connections: int = 8
-    channels_per_connection: int = 8
+    channels_per_connection: int = 4
     idle_seconds: float = 120.0
     max_age_seconds: float = 3600.0
     connect_timeout: float = 10.0
@@ -188,6 +189,7 @@ class Pool:
                 if self._is_closed:
                     raise HostUnreachable(endpoint.name, "the console is shutting down")
                 target = self._target(endpoint)
+                target.breaker.refuse_changed_key()
                 line = self._pick(target, is_tunnel)
                 if line is not None:
                     line.users += not is_tunnel

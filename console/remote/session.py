@@ -71,8 +71,8 @@ class CommandRecord:
 class CommandOutcome:
     """How a command ended, for the journal; secrets are blanked.
 
-    Either `result` is there, whatever its exit code, or the other words say
-    which failure it was (`error_code` is `RemoteError.code`). `seconds` is the
+    Either `result` is there, whatever its exit code, or the other words say which
+    failure it was (`error_code` is `RemoteError.code`). `seconds` is the
     time that the console waited.
     """
 
@@ -210,7 +210,8 @@ class Session:
         self, argv: tuple[str, ...], stdin: bytes | None, timeout: float, fence: Fence | None
     ) -> CommandRecord:
         # Blanked before it is cut: half a secret at the end is a secret too.
-        text = "" if stdin is None else stdin[: 2 * STDIN_HEAD].decode("utf-8", "replace")
+        longest = max((len(secret.encode()) for secret in self._secrets), default=0)
+        text = (stdin or b"")[: STDIN_HEAD + longest].decode("utf-8", "replace")
         return CommandRecord(
             number=self._count,
             machine=self.machine,
@@ -233,7 +234,8 @@ class Session:
                 None, error.code, error.message, error.said, error.remedy, seconds
             )
         words = redact(f"{type(error).__name__}: {error}", self._secrets)
-        return CommandOutcome(None, "not-run-or-unknown", words, "", "", seconds)
+        code = "invalid-command" if isinstance(error, ValueError) else "interrupted"
+        return CommandOutcome(None, code, words, "", "", seconds)
 
     def _blanked(self, result: Result) -> Result:
         return replace(

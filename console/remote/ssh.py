@@ -8,20 +8,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import NoReturn
 
-from . import dial, quoting
+from . import dial, quoting, verdict
 from . import fence as fencing
 from .exchange import Answer, DeadlinePassed, Exchange, GivenUp
 from .transport import (
     Endpoint,
     Fence,
-    FenceBroken,
-    Fenced,
     HostKey,
     HostUnreachable,
     OutcomeUnknown,
-    PrivilegeRefused,
     Result,
     SessionAborted,
     TargetBusy,
@@ -41,9 +37,7 @@ _ASK_AGAIN = (0.01, 0.02, 0.05, 0.1, 0.2)
 #: new one is opened, which also proves that the machine is still there.
 FRESH = 15.0
 #: Seconds to wait for a channel on a connection that was good before.
-OPEN_TIMEOUT = 5.0
-#: timeout(1): the command was told to end, or was killed.
-_TIMED_OUT = (124, 128 + 9)
+OPEN_TIMEOUT = 10.0
 
 
 class LineLost(HostUnreachable):
@@ -151,6 +145,7 @@ class Connection:
         self._lock = threading.Lock()
         self._spares: deque[tuple[float, WireChannel]] = deque()
         self._busy = 0
+        self._keeps_spares = True
         self._is_retired = False
 
     @property
@@ -164,10 +159,6 @@ class Connection:
         self.wire.close()
         if self._jump is not None:
             self._jump.close()
-
-    def retire(self) -> None:
-        """Take no new command."""
-        self._is_retired = True
 
     def __enter__(self) -> Connection:
         return self
@@ -207,10 +198,13 @@ class Connection:
             fence_directory=self.fence_directory,
             lock_wait=self.lock_wait,
         )
+        request = verdict.Request(
+            self.machine, self._username, argv, timeout, fence, self.lock_wait
+        )
         patience = timeout + quoting.KILL_AFTER + SLACK + (self.lock_wait if fence else 0.0)
         with self._session_slot():
             answer, seconds = self._exchange(argv, line, stdin, patience, max_output, abort)
-        return self._judge(argv, answer, seconds, timeout, fence)
+        return verdict.judge(request, answer, seconds)
 
     @contextmanager
     def _session_slot(self) -> Iterator[None]:
@@ -233,25 +227,41 @@ class Connection:
     ) -> tuple[Answer, float]:
         """The answer to one command line and the seconds that it took."""
         channel = self._take_channel(argv)
+        if abort is not None and abort.is_fired:
+            channel.close()
+            raise SessionAborted(
+                self.machine, "the session was aborted before this command", argv=argv
+            )
         exchange = Exchange(channel, stdin, max_output)
         try:
             if abort is not None:
                 abort.attach(exchange.abort)
-                if abort.is_fired:
-                    raise SessionAborted(
-                        self.machine, "the session was aborted before this command", argv=argv
-                    )
             started = time.monotonic()
             exchange.start(line)
             self._open_spare()
             answer = exchange.finish(started + patience)
             return answer, time.monotonic() - started
         except (DeadlinePassed, GivenUp) as error:
-            self._give_up(channel, argv, error, patience)
+            self._abandon(channel)
+            if isinstance(error, GivenUp):
+                how = "the command was given up while it ran"
+            else:
+                how = f"no answer within {patience:.0f} s; the machine's own timeout is over"
+            raise OutcomeUnknown(self.machine, how, argv=argv, remedy=verdict.LOOK_FIRST) from None
+        except BaseException:
+            self._abandon(channel)
+            raise
         finally:
             channel.close()
             if abort is not None:
                 abort.detach(exchange.abort)
+
+    def _abandon(self, channel: WireChannel) -> None:
+        """Stop waiting for a command that may run. As root it is told to end; and
+        because the machine counts its session until it has, this connection is
+        not used again."""
+        self._is_retired = True
+        channel.request_signal("TERM")
 
     def _take_channel(self, argv: tuple[str, ...]) -> WireChannel:
         """A channel that the server has confirmed. Nothing has run when it fails."""
@@ -292,6 +302,9 @@ class Connection:
     def _fresh_spare(self) -> WireChannel | None:
         while self._spares:
             opened_at, channel = self._spares.popleft()
+            if channel.refusal is not None:
+                self._keeps_spares = False
+                continue
             if time.monotonic() - opened_at < FRESH and not channel.is_over:
                 return channel
             channel.close()
@@ -301,112 +314,7 @@ class Connection:
         """Open a channel for the next command while this one runs: a command then
         costs one round trip instead of two."""
         with self._lock:
-            if self._busy + len(self._spares) >= self.capacity or self._is_retired:
+            is_full = self._busy + len(self._spares) >= self.capacity
+            if is_full or self._is_retired or not self._keeps_spares:
                 return
             self._spares.append((time.monotonic(), self.wire.begin_channel("session")))
-
-    def _give_up(
-        self,
-        channel: WireChannel,
-        argv: tuple[str, ...],
-        error: DeadlinePassed | GivenUp,
-        patience: float,
-    ) -> NoReturn:
-        # The machine counts the session until the command has ended, so this
-        # connection is not used again.
-        self._is_retired = True
-        channel.request_signal("TERM")
-        if isinstance(error, GivenUp):
-            message = "the command was given up while it ran"
-        else:
-            message = f"no answer within {patience:.0f} s, though the machine's own timeout is over"
-        raise OutcomeUnknown(
-            self.machine,
-            message,
-            argv=argv,
-            remedy="Look at the machine before anything else: the command may have run, in part "
-            "or whole, and may still run.",
-        ) from None
-
-    def _judge(
-        self,
-        argv: tuple[str, ...],
-        answer: Answer,
-        seconds: float,
-        timeout: float,
-        fence: Fence | None,
-    ) -> Result:
-        """The Result of an answer, or the error that it really is."""
-        stderr = answer.stderr.decode("utf-8", "replace")
-        if not answer.is_accepted:
-            raise HostUnreachable(
-                self.machine,
-                f"the machine refuses to run commands for user {self._username!r}",
-                argv=argv,
-                remedy="Give the account a POSIX login shell.",
-            )
-        if answer.exit_code is None:
-            how = "the line was cut" if answer.is_line_dead else "the session ended without a code"
-            raise OutcomeUnknown(
-                self.machine,
-                f"{how} after the command was sent",
-                argv=argv,
-                said=stderr,
-                remedy="Look at the machine before anything else: the command may have run.",
-            )
-        if answer.exit_code in _TIMED_OUT and seconds >= timeout:
-            raise OutcomeUnknown(
-                self.machine,
-                f"the command did not end within {timeout:g} s and was stopped",
-                argv=argv,
-                said=stderr or answer.stdout.decode("utf-8", "replace"),
-                remedy="Look at the machine before anything else: it may have done a part.",
-            )
-        if quoting.sudo_said_no(self._username, answer.exit_code, stderr):
-            raise PrivilegeRefused(
-                self.machine,
-                f"sudo lets user {self._username!r} run nothing without a password",
-                argv=argv,
-                said=stderr,
-                remedy=f"Put a line `{self._username} ALL=(ALL) NOPASSWD: ALL` into "
-                "/etc/sudoers.d there, or connect as root.",
-            )
-        result = Result(
-            argv=argv,
-            exit_code=answer.exit_code,
-            stdout=answer.stdout.decode("utf-8", "replace"),
-            stderr=stderr,
-            seconds=seconds,
-            is_truncated=answer.is_truncated,
-        )
-        if fence is not None:
-            self._check_fence(fence, result)
-        return result
-
-    def _check_fence(self, fence: Fence, result: Result) -> None:
-        found = fencing.verdict(result.exit_code, result.stderr)
-        if found is None:
-            return
-        kind, words = found
-        if kind == "refused":
-            raise Fenced(
-                self.machine,
-                f"a newer worker (number {words}) has taken {fence.scope!r} over from this one "
-                f"(number {fence.number}); nothing was changed",
-                result=result,
-            )
-        if kind == "busy":
-            raise TargetBusy(
-                self.machine,
-                f"an earlier command on {fence.scope!r} still runs after {self.lock_wait:g} s",
-                argv=result.argv,
-                said=result.stderr,
-                remedy="Wait until it ends, and try again.",
-            )
-        raise FenceBroken(
-            self.machine,
-            f"the fence of {fence.scope!r} cannot be kept: {words}",
-            argv=result.argv,
-            said=result.stderr,
-            remedy=f"Mend {self.fence_directory} on the machine.",
-        )

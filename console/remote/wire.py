@@ -21,6 +21,7 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -46,6 +47,9 @@ WINDOW = 2 * 1024 * 1024
 PACKET = 32 * 1024
 #: Unacknowledged bytes at which the window is opened again.
 ADJUST_AT = WINDOW // 4
+
+#: Seconds that the reader gets to notice the end of its connection.
+_READER_ENDS_IN = 1.0
 
 STDOUT = 0
 STDERR = 1
@@ -86,6 +90,7 @@ class WireChannel:
         self.refusal: ChannelRefused | None = None
         self.is_request_accepted: bool | None = None
         self.exit_code: int | None = None
+        self.heard_at = 0.0
         self.has_eof = False
         self.is_closed_by_peer = False
         self.is_dead = False
@@ -142,6 +147,8 @@ class WireChannel:
         with self.changed:
             self.inbox.append((stream, data))
             self.inbox_size += len(data)
+            if self.exit_code is not None:
+                self.heard_at = time.monotonic()
             if self.is_eager or self.wants_taking:
                 self.changed.notify_all()
 
@@ -156,11 +163,17 @@ class WireChannel:
         kind = message.get_text()
         wants_reply = message.get_boolean()
         if kind == "exit-status":
-            self.exit_code = message.get_int()
+            self._ended(message.get_int())
         elif kind == "exit-signal":
-            self.exit_code = 128 + _SIGNALS.get(message.get_text(), _UNNAMED_SIGNAL)
+            self._ended(128 + _SIGNALS.get(message.get_text(), _UNNAMED_SIGNAL))
         if wants_reply:
             self._answer_if_free()
+
+    def _ended(self, exit_code: int) -> None:
+        with self.changed:
+            self.exit_code = exit_code
+            self.heard_at = time.monotonic()
+            self.changed.notify_all()
 
     def _answer_if_free(self) -> None:
         """Answer a request of the server (OpenSSH's ClientAliveInterval asks in
@@ -387,5 +400,8 @@ class Wire(paramiko.Transport):
         """End the connection and wake its reader at once."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
+        if self.is_alive() and self is not threading.current_thread():
+            # It may still be reading from the descriptor that is closed next.
+            self.join(_READER_ENDS_IN)
         super().close()
         self.sock.close()

@@ -118,6 +118,7 @@ def hex_address(text: str) -> str:
     return ".".join(str(octet) for octet in bytes.fromhex(text))
 
 
+@lru_cache(maxsize=1024)
 def mask_text(mask: str, family: int) -> str:
     """The netmask that the kernel printed in hexadecimal, as ipvsadm would print it.
 

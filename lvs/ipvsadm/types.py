@@ -345,6 +345,7 @@ def canonical_flags(scheduler: str, flags: Iterable[str]) -> tuple[str, ...]:
     return (*(flag for flag in known if flag in given), *sorted(given.difference(known)))
 
 
+@lru_cache(maxsize=1024)
 def canonical_netmask(netmask: str | int, family: int) -> str:
     """A persistence mask as ipvsadm prints it, "" for the default.
 

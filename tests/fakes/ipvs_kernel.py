@@ -291,7 +291,8 @@ def main() -> None:
     state = Path(sys.argv[1])
     fake = FakeIpvs()
     fake.__dict__.update(pickle.loads(state.read_bytes()))
-    code, out, said = fake.run(("ipvsadm", *sys.argv[2:]), None)
+    stdin = sys.stdin.buffer.read() if "-R" in sys.argv else None
+    code, out, said = fake.run(("ipvsadm", *sys.argv[2:]), stdin)
     state.write_bytes(pickle.dumps(fake.__dict__))
     sys.stdout.write(out)
     sys.stderr.write(said)
@@ -299,4 +300,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Under its own name, so that what it pickles can be read by whoever imported it.
+    from tests.fakes import ipvs_kernel
+
+    ipvs_kernel.main()

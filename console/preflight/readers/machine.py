@@ -1,0 +1,157 @@
+"""System, distribution, identity, clock, tools, systemd, hardware."""
+
+from __future__ import annotations
+
+import re
+
+from ..frame import Sample, Section
+from ..types import (
+    Cgroup,
+    Clock,
+    Distribution,
+    Hardware,
+    Identity,
+    Init,
+    Security,
+    Tool,
+    Unit,
+)
+from .words import number, version
+
+_CLOCK = re.compile(r"(\d{1,11}) (\d{9})?.*", re.ASCII)
+_RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
+_TOOL = re.compile(r"(in|out) ([a-z0-9-]+) (.+)")
+
+
+def distribution(section: Section) -> Distribution:
+    """os-release(5); without ID the distribution is "linux", as that page says."""
+    values = {name: value.strip("\"'") for name, value in section.values().items()}
+    return Distribution(
+        id=values.get("ID", "linux").lower(),
+        like=tuple(values.get("ID_LIKE", "").lower().split()),
+        version=values.get("VERSION_ID", ""),
+        name=values.get("PRETTY_NAME") or values.get("NAME", ""),
+    )
+
+
+def identity(values: dict[str, str]) -> Identity:
+    return Identity(
+        uid=number(values.get("uid", "")),
+        user=values.get("user", ""),
+        sudo_user=values.get("sudo_user", ""),
+    )
+
+
+def security(values: dict[str, str]) -> Security:
+    selinux = {"1": "enforcing", "0": "permissive"}.get(values.get("selinux", ""), "off")
+    return Security(selinux=selinux, has_apparmor=values.get("apparmor", "") == "Y")
+
+
+def clock(sample: Sample) -> Clock:
+    """The two readings of `date '+%s %N'`; a date(1) without %N counts whole seconds."""
+    readings = [_CLOCK.fullmatch(sample[name].text) for name in ("clock_started", "clock_ended")]
+    is_fine = all(reading is not None and reading[2] for reading in readings)
+    times = [
+        int(reading[1]) + (int(reading[2]) / 1e9 if is_fine else 0.0) if reading else None
+        for reading in readings
+    ]
+    return Clock(started=times[0], ended=times[1], resolution=0.001 if is_fine else 1.0)
+
+
+def tools(sample: Sample) -> tuple[Tool, ...]:
+    found = [match for line in sample["tools"].lines if (match := _TOOL.fullmatch(line))]
+    return tuple(
+        Tool(
+            name=match[2],
+            path=match[3],
+            is_on_path=match[1] == "in",
+            version=version(_version_lines(sample, match[2])),
+        )
+        for match in found
+    )
+
+
+def _version_lines(sample: Sample, name: str) -> tuple[str, ...]:
+    section = sample["version_systemd" if name == "systemctl" else f"version_{name}"]
+    return () if section.code == 127 else section.lines
+
+
+def init(sample: Sample, values: dict[str, str]) -> Init:
+    state = next((line for line in sample["system_state"].lines if line), "")
+    return Init(
+        is_systemd=values.get("init", "") == "systemd", state=state, units=_units(sample["units"])
+    )
+
+
+def _units(section: Section) -> tuple[Unit, ...]:
+    """`systemctl show -p …` of several units: blocks of NAME=VALUE between empty lines. A
+    unit that is not there has LoadState=not-found and is left out."""
+    blocks: list[dict[str, str]] = [{}]
+    for line in section.lines:
+        name, mark, value = line.partition("=")
+        if mark:
+            blocks[-1][name] = value
+        elif not line:
+            blocks.append({})
+    return tuple(
+        Unit(
+            name=block["Id"],
+            load=block.get("LoadState", ""),
+            active=block.get("ActiveState", ""),
+            enabled=block.get("UnitFileState", ""),
+        )
+        for block in blocks
+        if "Id" in block and block.get("LoadState") != "not-found"
+    )
+
+
+def hardware(section: Section) -> Hardware:
+    values = section.values()
+    nested = values.get("nested", "")
+    return Hardware(
+        cpus=_cpus(values.get("cpus", "")),
+        model=values.get("model", ""),
+        flag=values.get("flags", ""),
+        memory=_kilobytes(values.get("MemTotal", "")),
+        memory_available=_kilobytes(values.get("MemAvailable", "")),
+        swap=_kilobytes(values.get("SwapTotal", "")),
+        kvm=values["kvm"] if values.get("kvm") in ("usable", "refused") else "absent",
+        is_nested=nested in ("Y", "y", "1") if nested else None,
+    )
+
+
+def _cpus(text: str) -> int | None:
+    """How many processors a list such as "0-3,6" names; None when it is none."""
+    total = 0
+    for part in text.split(","):
+        found = _RANGE.fullmatch(part)
+        if found is None:
+            return None
+        total += max(int(found[2] or found[1]) - int(found[1]) + 1, 0)
+    return total
+
+
+def _kilobytes(text: str) -> int | None:
+    value = number(text.removesuffix(" kB"))
+    return None if value is None else value * 1024
+
+
+def cgroup(section: Section) -> Cgroup:
+    """From the mounts (cgroups(7)): version 2 alone, version 1, or both ("hybrid": limits are
+    kept by version 1)."""
+    legacy: set[str] = set()
+    kinds: set[str] = set()
+    unified: tuple[str, ...] = ()
+    for line in section.lines:
+        parts = line.split()
+        if parts[:1] == ["controllers"]:
+            unified = tuple(sorted(parts[1:]))
+        elif len(parts) >= 4 and parts[2] in ("cgroup", "cgroup2"):
+            kinds.add(parts[2])
+            if parts[2] == "cgroup":
+                legacy.update(parts[3].split(","))
+    if kinds == {"cgroup2"}:
+        return Cgroup("2", unified)
+    names = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
+    found = tuple(sorted(name for name in names if name in legacy))
+    return Cgroup({0: "none", 1: "1"}.get(len(kinds), "hybrid"), found)

@@ -1,0 +1,113 @@
+"""A whole director without a network: its IPVS, interfaces, sysctls, files and units.
+
+Scripts are really run, by `sh`, with small tools of the fake's own on the PATH and a
+directory of its own in place of /etc, /proc and /run. Its table is `FakeIpvs`, which
+shares no code with the console.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.fakes.ipvs_kernel import FakeIpvs
+from tests.fakes.transport import Answer, Call, FakeTransport
+
+_REPOSITORY = Path(__file__).parents[2]
+_PLACES = ("/etc/", "/proc/net/", "/proc/sys/", "/run/")
+
+
+class FakeDirector(FakeTransport):
+    """One machine with one table. `table` is changed by hand as an operator would."""
+
+    def __init__(self, machine: str, root: Path, interfaces: dict[str, list[str]]) -> None:
+        super().__init__(machine)
+        self.root = root
+        self.table = FakeIpvs()
+        for name in ("bin", "etc/systemd/system", "proc/net", "proc/sys/net/ipv4", "run",
+                     "proc/sys/net/ipv6/conf/all"):  # fmt: skip
+            (root / name).mkdir(parents=True, exist_ok=True)
+        (root / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+        (root / "proc/sys/net/ipv6/conf/all/forwarding").write_text("0\n")
+        self.addresses = interfaces
+        self._write_tools()
+        self.on((), self._execute)
+
+    @property
+    def addresses(self) -> dict[str, list[str]]:
+        """{interface: ["10.0.0.1/24", ...]}"""
+        return json.loads((self.root / "addresses").read_text())
+
+    @addresses.setter
+    def addresses(self, held: dict[str, list[str]]) -> None:
+        (self.root / "addresses").write_text(json.dumps(held))
+
+    def read(self, path: str) -> str:
+        """A file on the machine."""
+        return (self.root / path.lstrip("/")).read_text()
+
+    def reboot(self) -> None:
+        """Lose what a kernel loses, then start the unit if it is enabled."""
+        self.table.reboot()
+        self.addresses = {
+            name: [one for one in held if not one.endswith(("/32", "/128"))]
+            for name, held in self.addresses.items()
+        }
+        (self.root / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+        unit = self.root / "etc/systemd/system/evenkeel-ipvs.service"
+        if not (self.root / "enabled").exists() or not unit.exists():
+            return
+        for line in unit.read_text().splitlines():
+            if line.startswith("ExecStart="):
+                self._shell(("sh", "-c", line.split("=", 1)[1].lstrip("-")), b"")
+
+    def _execute(self, call: Call) -> Answer:
+        done = self._shell(call.argv, call.stdin or b"")
+        return Answer(done.stdout.decode(), done.stderr.decode(), done.returncode)
+
+    def _shell(self, argv: tuple[str, ...], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
+        (self.root / "proc/net/ip_vs").write_text(self.table.proc_text())
+        state = self.root / "state"
+        state.write_bytes(pickle.dumps(self.table.__dict__))
+        done = subprocess.run(
+            [self._moved(word) for word in argv],
+            input=self._moved(stdin.decode()).encode() if argv == ("sh", "-s") else stdin,
+            capture_output=True,
+            cwd=_REPOSITORY,
+            env={"PATH": f"{self.root}/bin:/usr/bin:/bin", "LC_ALL": "C"},
+            check=False,
+        )
+        self.table.__dict__.update(pickle.loads(state.read_bytes()))
+        done.stdout = done.stdout.replace(str(self.root).encode(), b"")
+        return done
+
+    def _moved(self, text: str) -> str:
+        for place in _PLACES:
+            text = text.replace(place, f"{self.root}{place}")
+        return text
+
+    def _write_tools(self) -> None:
+        self._tool("ipvsadm", f'exec {sys.executable} -m tests.fakes.ipvs_kernel'
+                              f' {self.root}/state "$@"')  # fmt: skip
+        self._tool("ip", f'exec {sys.executable} -m tests.fakes.ip_tool {self.root}/addresses "$@"')
+        self._tool(
+            "sysctl",
+            'for w in "$@"; do case $w in *=*) k=${w%%=*}; echo "${w#*=}" > '
+            f'"{self.root}/proc/sys/$(echo "$k" | tr . /)";; esac; done\n'
+            'if [ "$2" = -p ]; then sed -n "s/ = / /p" "$3" | while read -r k v; do echo "$v" > '
+            f'"{self.root}/proc/sys/$(echo "$k" | tr . /)"; done; fi',
+        )
+        self._tool(
+            "systemctl",
+            f'case $1 in enable) touch {self.root}/enabled;; is-enabled) '
+            f'[ -e {self.root}/enabled ] && echo enabled || echo disabled;; esac',
+        )
+        self._tool("uname", "echo 6.1.0-fake")
+
+    def _tool(self, name: str, text: str) -> None:
+        path = self.root / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)

@@ -1,0 +1,56 @@
+"""The `ip` of a fake director: addresses kept in a JSON file.
+
+Understands `-j address show` and `[-force] -batch FILE` with `address add|replace|delete
+A/P dev IF`, and refuses what iproute2 refuses, in its words.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+
+def main(store: Path, words: list[str]) -> int:
+    held: dict[str, list[str]] = json.loads(store.read_text())
+    if words[:1] == ["-j"]:
+        print(json.dumps([_link(name, addresses) for name, addresses in held.items()]))
+        return 0
+    source = words[words.index("-batch") + 1]
+    text = sys.stdin.read() if source == "-" else Path(source).read_text()
+    code = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if said := _change(held, line.split()):
+            print(f"{said}\nCommand failed -:{number}", file=sys.stderr)
+            code = 1
+            if "-force" not in words:
+                break
+    store.write_text(json.dumps(held))
+    return code
+
+
+def _link(name: str, addresses: list[str]) -> dict[str, object]:
+    info = [
+        {"local": address, "prefixlen": int(prefix)}
+        for address, _, prefix in (one.partition("/") for one in addresses)
+    ]
+    return {"ifname": name, "addr_info": info}
+
+
+def _change(held: dict[str, list[str]], words: list[str]) -> str:
+    _address, verb, address, _dev, name, *_rest = words
+    if name not in held:
+        return f'Cannot find device "{name}"'
+    if verb == "delete":
+        if address not in held[name]:
+            return "RTNETLINK answers: Cannot assign requested address"
+        held[name].remove(address)
+    elif address not in held[name]:
+        held[name].append(address)
+    elif verb == "add":
+        return "RTNETLINK answers: File exists"
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
