@@ -1,0 +1,1 @@
+"""The API's documents, one file a noun. They check form; rules are the verbs' own."""

@@ -1,0 +1,1 @@
+"""The REST API of load balancing, under /api/v1/lvs/."""

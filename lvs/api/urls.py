@@ -1,0 +1,73 @@
+"""Every address under /api/v1/lvs/."""
+
+from django.urls import URLPattern, URLResolver, path
+
+from lvs.api.views import directors, virtual_services
+
+app_name = "lvs-api"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("directors/", directors.DirectorList.as_view(), name="director-list"),
+    path("directors/<int:pk>/", directors.DirectorDetail.as_view(), name="director-detail"),
+    path(
+        "directors/<int:pk>/observe/", directors.DirectorObserve.as_view(), name="director-observe"
+    ),
+    path("directors/<int:pk>/apply/", directors.DirectorApply.as_view(), name="director-apply"),
+    path(
+        "directors/<int:pk>/planned-changes/",
+        directors.DirectorPlannedChanges.as_view(),
+        name="director-planned-changes",
+    ),
+    path(
+        "directors/<int:pk>/unmanaged/",
+        directors.DirectorUnmanaged.as_view(),
+        name="director-unmanaged",
+    ),
+    path("directors/<int:pk>/adopt/", directors.DirectorAdopt.as_view(), name="director-adopt"),
+    path(
+        "directors/<int:pk>/remove-unmanaged/",
+        directors.DirectorRemoveUnmanaged.as_view(),
+        name="director-remove-unmanaged",
+    ),
+    path(
+        "virtual-services/",
+        virtual_services.VirtualServiceList.as_view(),
+        name="virtual-service-list",
+    ),
+    path(
+        "virtual-services/<int:pk>/",
+        virtual_services.VirtualServiceDetail.as_view(),
+        name="virtual-service-detail",
+    ),
+    path(
+        "virtual-services/<int:pk>/keep/",
+        virtual_services.VirtualServiceKeep.as_view(),
+        name="virtual-service-keep",
+    ),
+    path(
+        "virtual-services/<int:pk>/prove/",
+        virtual_services.VirtualServiceProve.as_view(),
+        name="virtual-service-prove",
+    ),
+    path(
+        "virtual-services/<int:pk>/planned-changes/",
+        virtual_services.VirtualServicePlannedChanges.as_view(),
+        name="virtual-service-planned-changes",
+    ),
+    path(
+        "virtual-services/<int:pk>/problems/",
+        virtual_services.VirtualServiceProblems.as_view(),
+        name="virtual-service-problems",
+    ),
+    path(
+        "virtual-services/<int:pk>/real-servers/",
+        virtual_services.RealServersOfService.as_view(),
+        name="virtual-service-real-server-list",
+    ),
+    path("real-servers/", virtual_services.RealServerList.as_view(), name="real-server-list"),
+    path(
+        "real-servers/<int:pk>/",
+        virtual_services.RealServerDetail.as_view(),
+        name="real-server-detail",
+    ),
+]
