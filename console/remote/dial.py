@@ -10,6 +10,7 @@ import time
 
 import paramiko
 
+from .channel import ChannelRefused, LineDead
 from .keys import BadPrivateKey, host_key_from_blob, host_key_from_line, load_private_key
 from .streams import BufferedSocket, Tunnel
 from .transport import (
@@ -20,7 +21,7 @@ from .transport import (
     HostUnreachable,
     NotPinned,
 )
-from .wire import ChannelRefused, LineDead, Wire
+from .wire import Wire
 
 #: A connection may be accepted by something in front of the machine (a NAT, a
 #: booting guest's port forward) and then hang: after this share of the time we

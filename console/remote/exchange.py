@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from .wire import WireChannel
+from .channel import WireChannel
 
 #: A command that has ended may leave a process behind that holds its output
 #: open, and the server does not close the channel before that has ended too.

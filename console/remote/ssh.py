@@ -11,6 +11,7 @@ from types import TracebackType
 
 from . import dial, quoting, verdict
 from . import fence as fencing
+from .channel import ChannelRefused, LineDead, WireChannel
 from .exchange import Answer, DeadlinePassed, Exchange, GivenUp
 from .transport import (
     Endpoint,
@@ -22,7 +23,7 @@ from .transport import (
     SessionAborted,
     TargetBusy,
 )
-from .wire import ChannelRefused, LineDead, Wire, WireChannel
+from .wire import Wire
 
 #: Seconds that we grant the machine beyond its own `timeout` before we stop
 #: waiting for its answer.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from .wire import Wire, WireChannel
+from .channel import WireChannel
+from .wire import Wire
 
 _CHUNK = 256 * 1024
 _BUFFER = 64 * 1024
@@ -54,7 +55,7 @@ class Tunnel:
     def open(cls, jump: Wire, address: str, port: int, timeout: float) -> Tunnel:
         """Have the machine at the other end of `jump` connect to `address`.
 
-        Raises wire.ChannelRefused, wire.LineDead or TimeoutError.
+        Raises channel.ChannelRefused, channel.LineDead or TimeoutError.
         """
         channel = jump.begin_channel("direct-tcpip", address, port, "127.0.0.1", 0)
         tunnel = cls(channel)
