@@ -48,7 +48,10 @@ def alert_words(alert: Alert) -> tuple[str, str]:
     kind = alerts.KINDS.get(alert.kind)
     if kind is None:
         return f"{alert.kind}: {alert.target_label}", ""
-    params = _Lenient(alert.params)
+    params = _Lenient(
+        (name, value.rstrip(".") if isinstance(value, str) else value)
+        for name, value in alert.params.items()
+    )
     return str(kind.title) % params, str(kind.detail) % params
 
 
