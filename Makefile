@@ -8,7 +8,7 @@ CONSOLE := $(PYTHON) -m console --with-parent --bind $(BIND):$(PORT)
 RACK := --with 'lab=python3 -m lab up --foreground' --ready 'lab=^NODE '
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types checks unit app access remote rack browser \
+.PHONY: help demo run test lint types checks unit app postgres access remote rack browser \
 	bench lab lab-shell lab-stop pins
 
 help: ## this list
@@ -26,9 +26,9 @@ run: ## the console alone, until Ctrl-C (BIND=127.0.0.1 PORT=8000)
 test: ## every test and check, as the continuous integration runs them
 	@.ci/run
 
-lint types checks unit app access remote rack browser: ## one stage of the tests
+lint types checks unit app postgres access remote rack browser: ## one stage of the tests
 	@./setup.sh test
-	@$(PYTHON) .ci/stages.py $@
+	@$(PYTHON) -m tests.stages $@
 
 bench: ## a benchmark (NAME=planner_100k)
 	@./setup.sh test

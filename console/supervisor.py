@@ -193,6 +193,7 @@ class Supervisor:
         self._printer = _Printer(out or sys.stdout, list(self._children))
         self._on_ready: Callable[[float], None] | None = on_ready
         self._requests = 0
+        self._woken, self._waker = socket.socketpair()
         self._stop_by: float | None = None
         self._has_failed = False
 
@@ -215,8 +216,10 @@ class Supervisor:
         return 1 if self._has_failed else 0
 
     def stop(self) -> None:
-        """Ask for an orderly stop."""
+        """Ask for an orderly stop, from a signal handler or from another thread."""
         self._requests += 1
+        with contextlib.suppress(OSError):  # it is awake already, or has ended
+            self._waker.send(b"!")
 
     def _step(self, began: float) -> None:
         now = time.monotonic()
@@ -370,17 +373,16 @@ class Supervisor:
         handlers = {signal.SIGCHLD: ignore} | dict.fromkeys(
             (signal.SIGINT, signal.SIGTERM, signal.SIGHUP), request
         )
-        reader, writer = socket.socketpair()
-        reader.setblocking(False)
-        writer.setblocking(False)
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
         previous = {number: signal.signal(number, handlers[number]) for number in handlers}
-        wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        self._selector.register(reader, selectors.EVENT_READ, lambda: reader.recv(4096))
+        wakeup = signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._selector.register(self._woken, selectors.EVENT_READ, lambda: self._woken.recv(4096))
         try:
             yield
         finally:
             signal.set_wakeup_fd(wakeup)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            reader.close()
-            writer.close()
+            self._woken.close()
+            self._waker.close()

@@ -12,34 +12,16 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from console.supervisor import Program, Restart, Supervisor, describe_exit
+from tests.processes import eventually, is_alive
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SH = "/bin/sh"
-
-
-def eventually(condition: Callable[[], bool], within: float = 5.0) -> bool:
-    """Whether `condition` came true within so many seconds."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process runs; a zombie does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def sh(name: str, script: str, **options: object) -> Program:
