@@ -95,13 +95,12 @@ def _held(claim: IdempotentAnswer) -> Any:
 def _claim(request: Request, key: str) -> IdempotentAnswer:
     now = timezone.now()
     digest = _digest(request)
-    rows = IdempotentAnswer.objects.filter(user_id=request.user.pk)
+    user_pk: Any = request.user.pk  # nobody without an account comes this far
+    rows = IdempotentAnswer.objects.filter(user_id=user_pk)
     rows.filter(created_at__lt=now - KEPT_FOR).delete()
     try:
         with transaction.atomic():
-            return rows.create(
-                user_id=request.user.pk, key=key, request_digest=digest, created_at=now
-            )
+            return rows.create(user_id=user_pk, key=key, request_digest=digest, created_at=now)
     except IntegrityError:
         found = rows.filter(key=key).first()
     if found is None:

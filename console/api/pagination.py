@@ -5,7 +5,6 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
@@ -29,9 +28,7 @@ class KeysetPagination(BasePagination):
     NULL, `default_sort` is one of them.
     """
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.address = request.build_absolute_uri()
         limit = _limit(request.query_params.get("limit"))
         sort = self._sort(request.query_params.get("sort", view.default_sort), view)
@@ -62,16 +59,7 @@ class KeysetPagination(BasePagination):
         return replace_query_param(self.address, "cursor", cursor) if cursor else None
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": ["string", "null"], "format": "uri"}
-        return {
-            "type": "object",
-            "required": ["next", "previous", "results"],
-            "properties": {
-                "next": {**link, "description": "The page that follows; null on the last."},
-                "previous": {**link, "description": "The page before; null on the first."},
-                "results": schema,
-            },
-        }
+        return _envelope(schema, {"type": ["string", "null"], "format": "uri"})
 
     def _sort(self, text: str, view: Any) -> keyset.Sort:
         orders = self.orders(view)
@@ -112,6 +100,19 @@ class KeysetPagination(BasePagination):
         ]
 
 
+class WholeList(BasePagination):
+    """Short lists of values, in the order that they come in: one page, in a page's form."""
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        return list(queryset)
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({"next": None, "previous": None, "results": data})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        return _envelope(schema, {"type": "null"})
+
+
 class ValuePagination(KeysetPagination):
     """Pages of values that no database sorts, upwards by the attribute that the view names."""
 
@@ -120,6 +121,19 @@ class ValuePagination(KeysetPagination):
 
     def cut(self, rows: Any, sort: keyset.Sort, cursor: str, limit: int) -> keyset.Page[Any]:
         return keyset.page_of(rows, attrgetter(sort.path), cursor=cursor, limit=limit)
+
+
+def _envelope(results: dict[str, Any], link: dict[str, Any]) -> dict[str, Any]:
+    """The form of every list."""
+    return {
+        "type": "object",
+        "required": ["next", "previous", "results"],
+        "properties": {
+            "next": {**link, "description": "The page that follows; null on the last."},
+            "previous": {**link, "description": "The page before; null on the first."},
+            "results": results,
+        },
+    }
 
 
 def _refuse(field: str, message: str) -> ValidationError:

@@ -138,6 +138,7 @@ _TYPES = (
 )
 
 PROBLEM_TYPES: dict[str, ProblemType] = {problem.code: problem for problem in _TYPES}
+PROBLEM_CODES = tuple(PROBLEM_TYPES)
 #: The code of a status that nothing more particular was said about.
 DEFAULT_CODES: dict[int, str] = {
     400: "refused",

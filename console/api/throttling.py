@@ -48,7 +48,7 @@ class ActorThrottle(BaseThrottle):
     allowance: Allowance | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        limit, period = parse_rate(api_settings.DEFAULT_THROTTLE_RATES["actor"])
+        limit, period = parse_rate(str(api_settings.DEFAULT_THROTTLE_RATES["actor"]))
         now = time.time()
         window = int(now // period)
         key = f"api-rate:{request.user.pk}:{window}"

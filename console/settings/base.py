@@ -164,7 +164,16 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "console.api.schema.close_requests",
+        "console.api.schema.share",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "OperationStatus": "console.models.Operation.Status",
+        "StepStatus": "console.models.Step.Status",
+        "CredentialKind": "console.models.Credential.Kind",
+        "TenantRole": "console.models.Membership.Role",
+        "ProblemCode": "console.api.problem_types.PROBLEM_CODES",
+        "StaffRole": "console.models.StaffRole.Role",
+    },
 }
 
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")

@@ -70,7 +70,7 @@ class ApplySerializer(Strict):
 class RealServerSerializer(RowSerializer):
     """One address and port behind a virtual service."""
 
-    virtual_service = serializers.PrimaryKeyRelatedField(read_only=True)
+    virtual_service: Any = serializers.PrimaryKeyRelatedField(read_only=True)
     effective_forwarding = serializers.CharField(read_only=True)
     apply = serializers.BooleanField(
         write_only=True, required=False, default=False, help_text=_APPLY_HELP

@@ -51,7 +51,7 @@ class OperationSerializer(RowSerializer):
     """One asked-for change of one target."""
 
     url = serializers.SerializerMethodField()
-    label = serializers.SerializerMethodField(help_text="What it does, in words.")
+    title = serializers.SerializerMethodField(help_text="What it does, in words.")
     is_cancellable = serializers.SerializerMethodField()
     is_live = serializers.BooleanField(read_only=True)
 
@@ -61,7 +61,7 @@ class OperationSerializer(RowSerializer):
             "id",
             "url",
             "kind",
-            "label",
+            "title",
             "target_type",
             "target_id",
             "target_label",
@@ -91,7 +91,7 @@ class OperationSerializer(RowSerializer):
     def get_url(self, operation: Operation) -> str:
         return reverse("api:operation-detail", args=[operation.pk], request=self.context["request"])
 
-    def get_label(self, operation: Operation) -> str:
+    def get_title(self, operation: Operation) -> str:
         kind = KINDS.get(operation.kind)
         return str(kind.label) if kind else operation.kind
 

@@ -44,7 +44,7 @@ class TokenSerializer(RowSerializer):
     scopes = serializers.ListField(
         child=serializers.ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
     )
-    is_valid = serializers.BooleanField(read_only=True)
+    is_active = serializers.BooleanField(source="is_valid", read_only=True)
 
     class Meta:
         model = ApiToken
@@ -53,7 +53,7 @@ class TokenSerializer(RowSerializer):
             "name",
             "prefix",
             "scopes",
-            "is_valid",
+            "is_active",
             "created_at",
             "expires_at",
             "last_used_at",

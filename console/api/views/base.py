@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import OuterRef, Subquery
-from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework import mixins
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -27,6 +26,7 @@ from console.models.fields import StampedModel
 class ApiView(GenericAPIView):
     """A view of the API. `queryset` is all rows; what is read of it is what the actor may see."""
 
+    queryset: Any = None
     #: What a list may be sorted by: public name -> a column that never is NULL.
     sorts: ClassVar[dict[str, str]] = {"id": "id"}
     default_sort = "-id"
@@ -40,10 +40,11 @@ class ApiView(GenericAPIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self._refuse_unknown_parameters(request)
-        if request.method == "POST" and hasattr(self, "post"):
+        handler = getattr(self, "post", None)
+        if request.method == "POST" and handler is not None:
             key = idempotency.key_of(request)
             if key is not None:
-                self.post = idempotency.once(self, self.post, key)
+                vars(self)["post"] = idempotency.once(self, handler, key)
 
     def _refuse_unknown_parameters(self, request: Request) -> None:
         """A filter that is misspelt must not answer everything."""
@@ -103,16 +104,15 @@ class ApiView(GenericAPIView):
         """What If-Match asks for; see `conditional`."""
         return conditional.expected_version(self.request, row)
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         """Which methods there are is in Allow."""
         return Response(status=204)
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if isinstance(answer, Response) and answer.exception:
             answer.accepted_renderer = JSONRenderer()  # whatever the view speaks otherwise
+        answer.setdefault("Cache-Control", "private, no-cache")
         if allowance := getattr(request._request, "evenkeel_allowance", None):
             for name, value in allowance.headers().items():
                 answer[name] = value

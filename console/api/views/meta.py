@@ -23,6 +23,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from console.api.pagination import WholeList
 from console.api.problem_types import PROBLEM_TYPES
 from console.api.serializers.base import Strict
 from console.api.views.base import ApiView, tagged
@@ -31,7 +32,7 @@ from console.api.views.base import ApiView, tagged
 @lru_cache(maxsize=8)
 def openapi(language: str) -> dict[str, Any]:
     """The OpenAPI document in one language; it is the same for everybody."""
-    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-any-return]
+    return SchemaGenerator().get_schema(request=None, public=True)
 
 
 @extend_schema(exclude=True)
@@ -71,10 +72,12 @@ class ProblemTypeList(ApiView):
     """Every kind of problem that this API answers."""
 
     serializer_class = ProblemTypeSerializer
+    pagination_class = WholeList
 
     @extend_schema(responses={200: ProblemTypeSerializer(many=True)}, filters=False)
     def get(self, request: Request) -> Response:
-        return Response(self.get_serializer(list(PROBLEM_TYPES.values()), many=True).data)
+        rows = self.get_serializer(list(PROBLEM_TYPES.values()), many=True)
+        return self.get_paginated_response(rows.data)
 
 
 class ProblemTypeDetail(ApiView):

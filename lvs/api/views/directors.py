@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
-from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -113,7 +112,7 @@ class DirectorPlannedChanges(ApiView):
         return plan_answer(self, director, planned.planned_changes(director))
 
 
-class DirectorUnmanaged(ListModelMixin, ApiView):
+class DirectorUnmanaged(ListView):
     """Entries of the table that nobody has declared here; they are never touched unasked."""
 
     queryset = _DIRECTORS
@@ -121,9 +120,6 @@ class DirectorUnmanaged(ListModelMixin, ApiView):
     pagination_class = ValuePagination
     sorts = {"key": "key"}
     default_sort = "key"
-
-    def get(self, request: Request, pk: int) -> Response:
-        return self.list(request)
 
     def filter_queryset(self, queryset: Any) -> Any:
         return planned.unmanaged(self.get_object())

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from console.access import find_visible
 from console.api import conditional
+from console.api.pagination import WholeList
 from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView, DetailView, ListView, live_operation
 from lvs import planned
@@ -40,9 +41,7 @@ _SERVERS = RealServer.objects.select_related("virtual_service").annotate(
     live_operation=live_operation("lvs.director", "virtual_service__director_id")
 )
 
-_CONFIRM = OpenApiParameter(
-    "confirm", str, description="The name of the service, where no body carries it."
-)
+_CONFIRM = OpenApiParameter("confirm", str, description="The name of the service.")
 
 
 class VirtualServiceList(ListView):
@@ -74,6 +73,7 @@ class VirtualServiceDetail(DetailView):
     serializer_class = VirtualServiceDetailSerializer
     query_parameters = ("confirm",)
 
+    @extend_schema(request=VirtualServiceSerializer)
     def patch(self, request: Request, pk: int) -> Response:
         """Change it. `real_servers`, where given, is the whole new list."""
         service = self.get_object()
@@ -85,11 +85,13 @@ class VirtualServiceDetail(DetailView):
 
     @extend_schema(
         parameters=[_CONFIRM],
-        request=ConfirmSerializer,
         responses={202: OperationSerializer, 204: None},
     )
     def delete(self, request: Request, pk: int) -> Response:
-        """Remove it from its director. `confirm` is its name; until it is done, keep undoes it."""
+        """Remove it from its director. Until that is done, keep undoes it.
+
+        `confirm` is its name, as a parameter or in a document {"confirm": …}.
+        """
         service = self.get_object()
         asked = request.data or request.query_params.dict()
         confirm = ConfirmSerializer(data=asked, context=self.get_serializer_context())
@@ -137,16 +139,16 @@ class VirtualServicePlannedChanges(ApiView):
         return plan_answer(self, service.director, plan)
 
 
-class VirtualServiceProblems(ApiView):
-    """Why it may not work."""
+class VirtualServiceProblems(ListView):
+    """Why it may not work, and what would help."""
 
     queryset = SERVICES
     serializer_class = ProblemOfServiceSerializer
+    pagination_class = WholeList
+    sorts = {}
 
-    @extend_schema(responses={200: ProblemOfServiceSerializer(many=True)}, filters=False)
-    def get(self, request: Request, pk: int) -> Response:
-        found = planned.problems_of(self.get_object())
-        return Response(self.get_serializer(found, many=True).data)
+    def filter_queryset(self, queryset: Any) -> Any:
+        return planned.advice(self.get_object())
 
 
 class RealServerList(ListView):
