@@ -37,4 +37,3 @@ def parse(text: str) -> Facts:
         storage=virtualisation.storage(sample),
         security=machine.security(values),
     )
-

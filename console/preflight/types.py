@@ -70,7 +70,7 @@ class Distribution:
 
     @property
     def family(self) -> str:
-        """"debian", "rhel" or "other"."""
+        """ "debian", "rhel" or "other"."""
         words = {self.id, *self.like}
         if words & {"debian", "ubuntu"}:
             return "debian"

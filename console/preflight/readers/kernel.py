@@ -74,8 +74,11 @@ def _redirected(section: Section) -> frozenset[str]:
 
 def _configured(section: Section) -> frozenset[str]:
     """Names of ip_vs modules that the kernel's own options build in (=y)."""
-    built = (line.removeprefix("CONFIG_").removesuffix("=y") for line in section.lines
-             if line.startswith("CONFIG_IP_VS") and line.endswith("=y"))
+    built = (
+        line.removeprefix("CONFIG_").removesuffix("=y")
+        for line in section.lines
+        if line.startswith("CONFIG_IP_VS") and line.endswith("=y")
+    )
     return frozenset(name.lower() for name in built if not _NO_MODULE.fullmatch(name))
 
 
