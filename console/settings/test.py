@@ -20,3 +20,6 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = True
 AXES_ENABLED = False
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"actor": "100000/min"}}
+#: Heartbeats have tests of their own, in real processes; here they would wait for the
+#: transaction that a test holds.
+HEARTBEAT_INTERVAL = 3600.0

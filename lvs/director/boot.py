@@ -17,6 +17,10 @@ SYSCTL = "/etc/sysctl.d/60-evenkeel.conf"
 UNIT_NAME = "evenkeel-ipvs.service"
 UNIT = f"/etc/systemd/system/{UNIT_NAME}"
 
+#: Enabling is a link on the disk; nothing has to be reloaded for it now.
+ENABLE = f"systemctl --root=/ enable -q {UNIT_NAME}"
+IS_ENABLED = f"systemctl --root=/ is-enabled {UNIT_NAME}"
+
 UNIT_TEXT = f"""\
 [Unit]
 Description=IPVS table, VIPs and forwarding as Evenkeel last applied them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from console.planning import Effect, Line, Plan, Problem, Step
 from lvs.director import boot
 from lvs.director.types import OwnFile, Surroundings, Wanted
@@ -89,18 +91,19 @@ def _vips(wanted: Wanted, observed: Surroundings) -> Plan:
 
 
 def _files(wanted: Wanted, observed: Surroundings) -> Plan:
+    """One script that writes the files which differ, and has the unit started at boot."""
     files = boot.own_files(wanted)
-    steps = [_write(file) for file in files if observed.files.get(file.path) != file.digest]
-    if not observed.is_unit_enabled or any(step.argv[-1] == boot.UNIT for step in steps):
-        steps.append(
-            Step(
-                "Have the table put back at boot",
-                ("sh", "-c", 'systemctl daemon-reload && systemctl enable -q "$1"', "evenkeel",
-                 boot.UNIT_NAME),
-            )
-        )
-    return Plan(tuple(steps))
+    stale = [file for file in files if observed.files.get(file.path) != file.digest]
+    if not stale and observed.is_unit_enabled:
+        return Plan()
+    script = "".join(_script(file) for file in stale) + f"{boot.ENABLE}\n"
+    title = "Have table, VIPs and forwarding put back at boot"
+    return Plan((Step(title, ("sh", "-e", "-s"), stdin=script.encode()),))
 
 
-def _write(file: OwnFile) -> Step:
-    return write_file(f"Write {file.path}", file.path, file.content.encode())
+def _script(file: OwnFile) -> str:
+    return (
+        f"mkdir -p {PurePosixPath(file.path).parent}\n"
+        f"cat > {file.path}.new <<'@@'\n{file.content}@@\n"
+        f"sync {file.path}.new\nmv {file.path}.new {file.path}\n"
+    )

@@ -57,7 +57,7 @@ cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null || echo 0
 echo '@@ files'
 sha256sum {_FILES} 2>/dev/null
 echo '@@ unit'
-systemctl is-enabled {boot.UNIT_NAME} 2>/dev/null
+{boot.IS_ENABLED} 2>/dev/null
 echo '@@ {END}'
 """
 ARGV = ("sh", "-s")

@@ -1,15 +1,15 @@
-"""Sends requests through a VIP and says what came of each, one JSON line a request.
+"""Sends requests through a VIP and says what came of each, one line a request.
 
-Sent whole to a machine outside on standard input of `python3 -`, so it uses the standard
-library of any Python 3 and takes its parameters from a first line that the console puts
-in front: PARAMETERS = {"protocol", "address", "port", "requests", "timeout"}.
+Sent whole to a machine outside on standard input of `python3 -`. It makes do with what
+Debian's python3-minimal has, and takes its parameters from a first line that the console
+puts in front: PARAMETERS = {"protocol", "address", "port", "requests", "timeout"}.
+Each line is a Python tuple (source port, outcome, seconds, said), the last one is "end".
 
 A TCP request connects, sends a minimal HTTP/1.0 GET and reads the first answer; a server
 that speaks another protocol still counts as connected. A UDP request sends one datagram
 and waits for one back. `source_port` lets the director say which real server got it.
 """
 
-import json
 import socket
 import time
 
@@ -17,7 +17,7 @@ PARAMETERS = globals().get("PARAMETERS", {})
 
 
 def request(protocol, address, port, timeout):
-    """One request: {"source_port", "outcome", "seconds", "said"}.
+    """One request: (source port, outcome, seconds, what the server said).
 
     `outcome` is answered, connected (TCP without an answer), refused, timeout or error.
     """
@@ -42,12 +42,7 @@ def request(protocol, address, port, timeout):
         except OSError as error:
             said = str(error)
         source_port = source_port or sock.getsockname()[1]
-    return {
-        "source_port": source_port,
-        "outcome": outcome,
-        "seconds": round(time.monotonic() - began, 4),
-        "said": said[:500],
-    }
+    return source_port, outcome, round(time.monotonic() - began, 4), said[:500]
 
 
 def _question(protocol, address):
@@ -60,7 +55,7 @@ def _question(protocol, address):
 if PARAMETERS:
     for _ in range(PARAMETERS["requests"]):
         print(
-            json.dumps(
+            repr(
                 request(
                     PARAMETERS["protocol"],
                     PARAMETERS["address"],
@@ -70,4 +65,4 @@ if PARAMETERS:
             ),
             flush=True,
         )
-    print(json.dumps({"end": True}))
+    print("end")

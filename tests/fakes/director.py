@@ -74,13 +74,16 @@ class FakeDirector(FakeTransport):
         state.write_bytes(pickle.dumps(self.table.__dict__))
         done = subprocess.run(
             [self._moved(word) for word in argv],
-            input=self._moved(stdin.decode()).encode() if argv == ("sh", "-s") else stdin,
+            input=self._moved(stdin.decode()).encode() if argv[-1] == "-s" else stdin,
             capture_output=True,
             cwd=_REPOSITORY,
             env={"PATH": f"{self.root}/bin:/usr/bin:/bin", "LC_ALL": "C"},
             check=False,
         )
         self.table.__dict__.update(pickle.loads(state.read_bytes()))
+        for path in (self.root / "etc").rglob("*"):
+            if path.is_file() and str(self.root) in (text := path.read_text()):
+                path.write_text(text.replace(str(self.root), ""))
         done.stdout = done.stdout.replace(str(self.root).encode(), b"")
         return done
 
@@ -102,7 +105,7 @@ class FakeDirector(FakeTransport):
         )
         self._tool(
             "systemctl",
-            f'case $1 in enable) touch {self.root}/enabled;; is-enabled) '
+            f'case $2 in enable) touch {self.root}/enabled;; is-enabled) '
             f'[ -e {self.root}/enabled ] && echo enabled || echo disabled;; esac',
         )
         self._tool("uname", "echo 6.1.0-fake")

@@ -42,7 +42,6 @@ _SERVICES: tuple[dict[str, Any], ...] = (
         "vip": "10.10.0.50",
         "port": 53,
         "scheduler": "rr",
-        "is_one_packet": True,
         "real_servers": [
             {"rip": "10.20.0.11", "port": 53},
             {"rip": "10.20.0.12", "port": 53},
