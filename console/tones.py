@@ -33,6 +33,10 @@ TONES: dict[str, str] = {
     # Findings of a preflight
     "ok": "ok",
     "missing": "bad",
+    # Readiness for a role
+    "ready": "ok",
+    "ready-with-warnings": "warn",
+    "not-ready": "bad",
 }
 
 #: Statuses under which something is moving right now; their badges pulse.

@@ -7,11 +7,13 @@ that its argument does not already hold.
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 import zlib
 from typing import Any
 
 from django import template
 from django.db import models
+from django.http import HttpRequest
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils import formats, timezone
@@ -21,8 +23,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from console import operations, shell
-from console.models import Operation
+from console import attention, operations, shell
+from console.models import Alert, ApiToken, Operation
 from console.planning import Effect, Plan
 from console.tones import LIVE, tone_of
 
@@ -334,3 +336,54 @@ def sort_state(listing: Any, name: str) -> SafeString | str:
     words = {"asc": "ascending", "desc": "descending"}
     order = listing.order_of(name)
     return format_html(' aria-sort="{}"', words[order]) if order else ""
+
+
+@register.simple_tag
+def alert_words(alert: Alert) -> tuple[str, str]:
+    """Title and detail of an alert: {% alert_words alert as words %}."""
+    return attention.alert_words(alert)
+
+
+@register.filter
+def error_tone(operation: Operation) -> str:
+    """An error of an operation that will be tried again is a warning."""
+    return "warn" if operation.is_live else "bad"
+
+
+@register.filter
+def key_algorithm(key: str) -> str:
+    """ED25519 of "ssh-ed25519 AAAA…", as ssh-keygen names it."""
+    name = key.partition(" ")[0]
+    return _ALGORITHMS.get(name, name)
+
+
+_ALGORITHMS = {
+    "ssh-ed25519": "ED25519",
+    "ssh-rsa": "RSA",
+    "ecdsa-sha2-nistp256": "ECDSA",
+    "ecdsa-sha2-nistp384": "ECDSA",
+    "ecdsa-sha2-nistp521": "ECDSA",
+}
+
+
+@register.filter
+def keygen_command(key: str) -> str:
+    """What prints the fingerprint of that kind of host key on the machine (ssh-keygen(1))."""
+    return f"ssh-keygen -lf /etc/ssh/ssh_host_{key_algorithm(key).lower()}_key.pub"
+
+
+@register.filter
+def authorize_command(public_key: str) -> str:
+    """What lets the key in, for the user who runs it (sshd(8), AUTHORIZED_KEYS)."""
+    line = shlex.quote(public_key.strip())
+    return (
+        "install -d -m 700 ~/.ssh && umask 077 &&"
+        f" printf '%s\\n' {line} >> ~/.ssh/authorized_keys"
+    )
+
+
+@register.filter
+def curl_example(token: ApiToken, request: HttpRequest) -> str:
+    """A first request with a token."""
+    address = request.build_absolute_uri("/api/v1/")
+    return f"curl -H 'Authorization: Bearer {token.prefix}…' {address}"

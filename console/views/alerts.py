@@ -23,6 +23,7 @@ ALERTS = ListOf(
     AlertTable,
     default="-id",
     sorts={"raised_at": "raised_at", "severity": "severity", "target_label": "target_label"},
+    shown=("q", "is_open", "severity", "is_acknowledged"),
 )
 #: At most so many are acknowledged by one press.
 MAX_BULK = 200
@@ -34,6 +35,7 @@ def alerts(request: HttpRequest) -> HttpResponseBase:
     actor = actor_of(request)
     shell.require_somewhere(actor, "alert.view")
     rows = visible_to(actor, Alert.objects.select_related("acknowledged_by"))
+    is_default = not request.GET
     if "is_open" not in request.GET:
         query = request.GET.copy()
         query["is_open"] = "true"
@@ -42,7 +44,10 @@ def alerts(request: HttpRequest) -> HttpResponseBase:
         request,
         rows,
         "console/alerts.html",
-        {"may_acknowledge": shell.may_somewhere(actor, "alert.acknowledge")},
+        {
+            "may_acknowledge": shell.may_somewhere(actor, "alert.acknowledge"),
+            "is_default": is_default,
+        },
     )
 
 

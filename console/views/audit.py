@@ -17,6 +17,7 @@ AUDIT = ListOf(
     AuditTable,
     default="-id",
     sorts={"at": "at", "actor_label": "actor_label", "verb": "verb"},
+    shown=("q", "actor", "verb", "outcome"),
 )
 
 

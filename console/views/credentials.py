@@ -25,6 +25,7 @@ CREDENTIALS = ListOf(
     CredentialTable,
     default="name",
     sorts={"name": "name", "kind": "kind", "updated_at": "updated_at"},
+    shown=("q", "kind"),
 )
 #: Hosts that the page of a credential lists.
 SHOWN_HOSTS = 50

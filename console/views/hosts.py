@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -20,6 +18,7 @@ from console.forms.confirm import is_confirmed
 from console.forms.hosts import FingerprintForm, HostForm
 from console.listing import ListOf
 from console.models import Host, Operation
+from console.readiness import report_of
 from console.tables import HostTable
 
 HOSTS = ListOf(
@@ -27,6 +26,7 @@ HOSTS = ListOf(
     HostTable,
     default="name",
     sorts={"name": "name", "address": "address", "trust": "trust", "reach": "reach"},
+    shown=("q", "trust", "reach"),
 )
 #: Operations that the page of a host lists.
 HISTORY = 10
@@ -59,25 +59,12 @@ def host(request: HttpRequest, pk: int) -> HttpResponse:
         "host": found,
         "history": history,
         "live": live,
-        "roles": _roles(found.preflight),
-        "facts": found.preflight.get("facts", {}),
+        "report": report_of(found),
         "may_manage": actor.can("host.manage", found),
         "stale_after": settings.POLL_INTERVAL * 3,
     }
     part = request.htmx and request.GET.get("part") == "live"  # type: ignore[attr-defined]
     return render(request, "includes/host.html" if part else "console/host.html", context)
-
-
-def _roles(preflight: dict[str, Any]) -> list[dict[str, Any]]:
-    """The findings in groups, one a role, in the order in which the preflight names them."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for finding in preflight.get("findings", []):
-        groups.setdefault(finding["role"], []).append(finding)
-    verdicts = preflight.get("roles", {})
-    return [
-        {"role": role, "findings": findings, "verdict": verdicts.get(role)}
-        for role, findings in groups.items()
-    ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -30,6 +30,7 @@ OPERATIONS = ListOf(
         "status": "status",
         "queued_at": "queued_at",
     },
+    shown=("q", "status"),
 )
 #: Toasts at once; more ended operations than this are on the list.
 MAX_TOASTS = 5
