@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework import exceptions
@@ -90,6 +90,8 @@ def _problem_of(error: Exception) -> tuple[str, str, dict[str, Any]] | None:
         return "not-found", str(PROBLEM_TYPES["not-found"].remedy), {}
     if isinstance(error, PermissionDenied):
         return "forbidden", str(error) or str(PROBLEM_TYPES["forbidden"].title), {}
+    if isinstance(error, RequestDataTooBig):
+        return "too-large", str(PROBLEM_TYPES["too-large"].title), {}
     if isinstance(error, ApiProblem):
         return error.code, str(error.detail), {}
     if isinstance(error, exceptions.APIException):
