@@ -34,20 +34,20 @@ _VERDICT = re.compile(rf"^{MARK}: (refused|busy|broken): (.*)$", re.MULTILINE)
 # so that a daemon that the command leaves behind does not hold it.
 SCRIPT = f"""\
 no() {{ echo "{MARK}: $1: $2" >&2; exit {EXIT_CODE}; }}
-dir=$1 file=$1/$2 number=$3 wait=$4 limit=$5; shift 5
+dir=$1 file=$1/$2 lock=$1/.$2.lock new=$1/.$2.new number=$3 wait=$4 limit=$5; shift 5
 mask=$(umask)
 umask 077
 command -v flock >/dev/null || no broken "flock is missing (package util-linux)"
 mkdir -p "$dir" || no broken "cannot create $dir"
-( : >>"$file.lock" ) || no broken "cannot write in $dir"
-exec 9>>"$file.lock"
+( : >>"$lock" ) || no broken "cannot write in $dir"
+exec 9>>"$lock"
 flock -w "$wait" 9 || no busy "another command holds it"
 seen=0
 if [ -e "$file" ]; then seen=; read -r seen <"$file"; fi
 case $seen in ''|*[!0-9]*) no broken "$file does not hold a number";; esac
 [ "$number" -ge "$seen" ] || no refused "$seen"
 if [ "$number" -gt "$seen" ]; then
-  {{ echo "$number" >"$file.new" && sync "$file.new" && mv "$file.new" "$file" && sync "$dir"; }} ||
+  {{ echo "$number" >"$new" && sync "$new" && mv "$new" "$file" && sync "$dir"; }} ||
     no broken "cannot write $file"
 fi
 umask "$mask"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import io
 
@@ -55,14 +54,12 @@ def host_key_from_line(line: str) -> HostKey:
     if kind not in HOST_KEY_TYPES:
         raise ValueError(f"{kind!r} is not a type of host key that can be pinned")
     try:
-        blob = base64.b64decode(text, validate=True)
-        key = host_key_from_blob(blob)
-        paramiko.PKey.from_type_string(kind, blob)
-    except (binascii.Error, UnicodeDecodeError, paramiko.SSHException, ValueError) as error:
-        raise ValueError("the host key is damaged: its base64 text is not a key") from error
-    if key.algorithm != kind:
-        raise ValueError(f"the host key says {kind} and contains a key of type {key.algorithm}")
-    return key
+        serialization.load_ssh_public_key(f"{kind} {text}".encode())
+        return host_key_from_blob(base64.b64decode(text, validate=True))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ValueError(
+            f"the host key is damaged: its text is not a key of type {kind}"
+        ) from error
 
 
 def load_private_key(text: str, passphrase: str = "") -> paramiko.PKey:
@@ -90,31 +87,33 @@ def load_private_key(text: str, passphrase: str = "") -> paramiko.PKey:
 
 
 def _decrypt(data: bytes, passphrase: str) -> object:
-    is_openssh = b"OPENSSH PRIVATE KEY" in data.splitlines()[0]
-    load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
-    secret = passphrase.encode("utf-8") or None
     try:
-        try:
-            return load(data, password=secret)
-        except TypeError:
-            # The library insists that a passphrase is given exactly where one is
-            # needed; one that is not needed does no harm here.
-            if secret is None:
-                raise BadPrivateKey(
-                    "the private key is protected by a passphrase and none is stored: "
-                    "give the passphrase, or a key without one"
-                ) from None
-            return load(data, password=None)
+        return _load(data, passphrase.encode("utf-8") or None)
+    except BadPrivateKey:
+        raise
     except UnsupportedAlgorithm as error:
         raise BadPrivateKey(f"the private key is of a kind that cannot be used: {error}") from error
     except ValueError as error:
-        if secret is not None:
-            raise BadPrivateKey(
-                "the private key cannot be read: the passphrase is wrong, or the key is damaged"
-            ) from error
+        words = "it is damaged or incomplete"
+        if passphrase:
+            words = "the passphrase is wrong, or the key is damaged"
+        raise BadPrivateKey(f"the private key cannot be read: {words}") from error
+
+
+def _load(data: bytes, passphrase: bytes | None) -> object:
+    is_openssh = b"OPENSSH PRIVATE KEY" in data.splitlines()[0]
+    load = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+    try:
+        return load(data, password=passphrase)
+    except TypeError:
+        # The library insists that a passphrase is given exactly where one is
+        # needed; one that is not needed does no harm here.
+        if passphrase is not None:
+            return load(data, password=None)
         raise BadPrivateKey(
-            "the private key cannot be read: it is damaged or incomplete"
-        ) from error
+            "the private key is protected by a passphrase and none is stored: "
+            "give the passphrase, or a key without one"
+        ) from None
 
 
 def check_private_key(text: str, passphrase: str = "") -> str:

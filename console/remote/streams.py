@@ -13,9 +13,17 @@ _BUFFER = 64 * 1024
 
 class BufferedSocket:
     """A TCP socket that is read in large pieces: paramiko asks for each packet in
-    two or three small ones, and each would be a system call."""
+    two or three small ones, and each would be a system call.
+
+    `is_prompt` acknowledges at once what arrives (tcp(7), TCP_QUICKACK, which
+    the kernel forgets and we repeat). A jump host needs it: OpenSSH's sshd sets
+    TCP_NODELAY only on connections that run a command, so that its second small
+    packet waits for our acknowledgement of the first, which the kernel would
+    hold back for 40 ms.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
+        self.is_prompt = False
         self._sock = sock
         self._rest = b""
         self._position = 0
@@ -33,6 +41,8 @@ class BufferedSocket:
         if self._position >= len(self._rest):
             self._rest = self._sock.recv(_BUFFER)
             self._position = 0
+            if self.is_prompt:
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         part = self._rest[self._position : self._position + size]
         self._position += len(part)
         return part
@@ -57,6 +67,8 @@ class Tunnel:
 
         Raises channel.ChannelRefused, channel.LineDead or TimeoutError.
         """
+        if isinstance(jump.sock, BufferedSocket):
+            jump.sock.is_prompt = True
         channel = jump.begin_channel("direct-tcpip", address, port, "127.0.0.1", 0)
         tunnel = cls(channel)
         try:
