@@ -7,12 +7,21 @@ from dataclasses import dataclass
 
 from .errors import IncompleteSample, ParseError
 
-VERSION = 1
-#: Far more than the probe's own bounds add up to.
-LONGEST_SAMPLE = 8 * 1024 * 1024
+VERSION = 2
+#: Every section, in the order in which the probe prints them. A text inside a section that
+#: looks like a mark makes the order wrong, so nothing can be slipped in.
+SECTIONS: tuple[str, ...] = (
+    *("clock_started", "system", "distribution", "virtualization", "system_state", "units"),
+    *("tools", "version_ipvsadm", "version_keepalived", "version_nft", "version_iptables"),
+    *("version_qemu-img", "version_python3", "loaded", "builtin_modules", "module_files"),
+    *("redirected", "dry_run", "kernel_options", "ipvs", "writers", "at_boot", "sysctls"),
+    *("hardware", "cgroups", "filesystems", "writable", "addresses", "routes", "routes6"),
+    *("bridges", "libvirt_qemu", "libvirt_lxc", "volume_groups", "thin_pools", "clock_ended"),
+)
+#: The probe prints at most 4,000,000 bytes.
+LONGEST_SAMPLE = 4 * 1024 * 1024
 
 _BEGIN = f"@@ begin {VERSION}"
-_NAME = re.compile(r"@@ ([a-z0-9_-]{1,40})")
 _CODE = re.compile(r"@@ rc (\d{1,3})", re.ASCII)
 _END = re.compile(r"@@ end (\d{1,4})", re.ASCII)
 #: What no database stores as JSON text: NUL and lone surrogates.
@@ -41,18 +50,8 @@ class Section:
         return {name: value for name, mark, value in pairs if mark}
 
 
-class Sample:
-    """The sections of a complete sample; one that it lacks reads as a command that is
-    not there."""
-
-    def __init__(self, sections: dict[str, Section]) -> None:
-        self._sections = sections
-
-    def __getitem__(self, name: str) -> Section:
-        return self._sections.get(name, _NOTHING)
-
-
-_NOTHING = Section((), 127)
+#: The sections of a complete sample by name.
+Sample = dict[str, Section]
 
 
 def storable(text: str) -> str:
@@ -61,14 +60,14 @@ def storable(text: str) -> str:
 
 
 def split(text: str) -> Sample:
-    """Take a sample apart.
+    """Take a sample apart: all of SECTIONS by name.
 
-    Raises IncompleteSample when it has no end mark or fewer sections than the
-    mark says; ParseError when it is something else than a sample.
+    Raises IncompleteSample when its end mark is missing; ParseError when it is
+    something else than a sample of this version of the probe.
     """
     if len(text) > LONGEST_SAMPLE:
         raise ParseError(f"a sample has at most {LONGEST_SAMPLE} characters, this has {len(text)}")
-    lines = [line.removesuffix("\r") for line in storable(text).split("\n")]
+    lines = storable(text).split("\n")
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
@@ -79,30 +78,30 @@ def split(text: str) -> Sample:
     if ended is None:
         raise IncompleteSample(f"the end mark is missing, the last line is {_quoted(lines[-1])}")
     sections = _sections(lines[1:-1])
-    if len(sections) != int(ended[1]):
-        raise IncompleteSample(f"{len(sections)} sections instead of {int(ended[1])}")
-    return Sample(sections)
+    if int(ended[1]) != len(SECTIONS):
+        raise ParseError(f"{int(ended[1])} sections instead of {len(SECTIONS)}")
+    return sections
 
 
-def _sections(lines: list[str]) -> dict[str, Section]:
-    sections: dict[str, Section] = {}
-    name, body = "", []
-    for line in lines:
-        if line.startswith(" "):
-            if not name:
-                raise ParseError(f"text outside of a section: {_quoted(line)}")
-            body.append(line[1:])
-        elif name and (code := _CODE.fullmatch(line)):
-            sections[name] = Section(tuple(body), int(code[1]))
-            name, body = "", []
-        elif not name and (opened := _NAME.fullmatch(line)):
-            name = opened[1]
-            if name in sections:
-                raise ParseError(f"section {name!r} comes twice")
-        elif line:
-            raise ParseError(f"unexpected line: {_quoted(line)}")
-    if name:
-        raise IncompleteSample(f"section {name!r} has no end")
+def _sections(lines: list[str]) -> Sample:
+    """The lines between begin and end mark, as sections in their order."""
+    sections: Sample = {}
+    position = 0
+    for name in SECTIONS:
+        if position >= len(lines) or lines[position] != f"@@ {name}":
+            found = lines[position] if position < len(lines) else ""
+            raise ParseError(f"expected section {name!r}, found {_quoted(found)}")
+        end = next((at for at in range(position, len(lines)) if _CODE.fullmatch(lines[at])), None)
+        code = None if end is None else _CODE.fullmatch(lines[end])
+        if end is None or code is None:
+            raise IncompleteSample(f"section {name!r} has no end")
+        body = lines[position + 1 : end]
+        if body and not body[-1]:
+            body.pop()  # the empty line that stands before each code
+        sections[name] = Section(tuple(body), int(code[1]))
+        position = end + 1
+    if position != len(lines):
+        raise ParseError(f"unexpected line after the last section: {_quoted(lines[position])}")
     return sections
 
 

@@ -21,7 +21,6 @@ def parse(text: str) -> Facts:
     kernel = kernels.kernel(sample, values)
     said = sample["virtualization"]
     return Facts(
-        hostname=values.get("hostname", ""),
         virtualization=next((line for line in said.lines if line), ""),
         kernel=kernel,
         distribution=machine.distribution(sample["distribution"]),

@@ -46,6 +46,7 @@ class Kernel:
     unknown when `is_listing_complete` is False."""
 
     sysname: str
+    hostname: str
     release: str
     machine: str
     modules: tuple[Module, ...]
@@ -238,7 +239,6 @@ class Pool:
 class Libvirt:
     drivers: tuple[Driver, ...]
     pools: tuple[Pool, ...] | None
-    domain_types: tuple[str, ...]
 
     def driver(self, name: str) -> Driver | None:
         return next((driver for driver in self.drivers if driver.name == name), None)
@@ -318,7 +318,6 @@ class Security:
 class Facts:
     """Everything that one round trip tells about a machine."""
 
-    hostname: str
     virtualization: str
     kernel: Kernel
     distribution: Distribution

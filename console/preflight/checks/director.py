@@ -104,7 +104,6 @@ def _second_writer(facts: Facts) -> Finding:
         return say(
             _ME,
             "second-writer.at-boot",
-            count=ipvs.keepalived_services,
             command="systemctl disable keepalived",
         )
     return say(_ME, "second-writer.none")
@@ -174,7 +173,7 @@ def _conntrack(facts: Facts) -> Iterator[Finding]:
     if tool is None:
         yield say(_ME, "conntrack-tool.absent", **install("conntrack"))
     else:
-        yield say(_ME, "conntrack-tool.present", version=tool.version)
+        yield say(_ME, "conntrack-tool.present", path=tool.path)
     count = facts.network.number("net.netfilter.nf_conntrack_count")
     limit = facts.network.number("net.netfilter.nf_conntrack_max")
     if count is None or not limit:

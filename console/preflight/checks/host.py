@@ -43,7 +43,7 @@ def _system(facts: Facts) -> Finding:
         name=facts.distribution.name or facts.distribution.id,
         release=kernel.release,
         machine=kernel.machine,
-        hostname=facts.hostname,
+        hostname=kernel.hostname,
     )
 
 

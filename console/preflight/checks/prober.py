@@ -25,4 +25,4 @@ def check_prober(facts: Facts) -> Iterator[Finding]:
     if curl is None:
         yield say(_ME, "curl.absent", **install("curl"))
     else:
-        yield say(_ME, "curl.present", version=curl.version)
+        yield say(_ME, "curl.present", path=curl.path)

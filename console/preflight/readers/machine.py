@@ -20,6 +20,7 @@ from .words import number, version
 
 _CLOCK = re.compile(r"(\d{1,11}) (\d{9})?.*", re.ASCII)
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
+_ID = re.compile(r"uid=(\d{1,10})(?:\(([^)]*)\))?.*", re.ASCII)
 _TOOL = re.compile(r"(in|out) ([a-z0-9-]+) (.+)")
 
 
@@ -35,9 +36,11 @@ def distribution(section: Section) -> Distribution:
 
 
 def identity(values: dict[str, str]) -> Identity:
+    """The answer of id(1): "uid=0(root) gid=…"."""
+    found = _ID.fullmatch(values.get("id", ""))
     return Identity(
-        uid=number(values.get("uid", "")),
-        user=values.get("user", ""),
+        uid=int(found[1]) if found else None,
+        user=(found[2] or "") if found else "",
         sudo_user=values.get("sudo_user", ""),
     )
 
@@ -72,8 +75,8 @@ def tools(sample: Sample) -> tuple[Tool, ...]:
 
 
 def _version_lines(sample: Sample, name: str) -> tuple[str, ...]:
-    section = sample["version_systemd" if name == "systemctl" else f"version_{name}"]
-    return () if section.code == 127 else section.lines
+    section = sample.get(f"version_{name}")
+    return section.lines if section and section.code == 0 else ()
 
 
 def init(sample: Sample, values: dict[str, str]) -> Init:
@@ -106,15 +109,19 @@ def _units(section: Section) -> tuple[Unit, ...]:
 
 
 def hardware(section: Section) -> Hardware:
+    """Lines of our own (NAME=VALUE), of /proc/cpuinfo and of /proc/meminfo (NAME: VALUE)."""
     values = section.values()
+    pairs = (line.partition(":") for line in section.lines)
+    files = {name.strip(): value.strip() for name, mark, value in pairs if mark}
+    flags = set(files.get("flags", "").split())
     nested = values.get("nested", "")
     return Hardware(
         cpus=_cpus(values.get("cpus", "")),
-        model=values.get("model", ""),
-        flag=values.get("flags", ""),
-        memory=_kilobytes(values.get("MemTotal", "")),
-        memory_available=_kilobytes(values.get("MemAvailable", "")),
-        swap=_kilobytes(values.get("SwapTotal", "")),
+        model=files.get("model name", ""),
+        flag=next((flag for flag in ("vmx", "svm") if flag in flags), ""),
+        memory=_kilobytes(files.get("MemTotal", "")),
+        memory_available=_kilobytes(files.get("MemAvailable", "")),
+        swap=_kilobytes(files.get("SwapTotal", "")),
         kvm=values["kvm"] if values.get("kvm") in ("usable", "refused") else "absent",
         is_nested=nested in ("Y", "y", "1") if nested else None,
     )
@@ -141,17 +148,14 @@ def cgroup(section: Section) -> Cgroup:
     kept by version 1)."""
     legacy: set[str] = set()
     kinds: set[str] = set()
-    unified: tuple[str, ...] = ()
     for line in section.lines:
         parts = line.split()
-        if parts[:1] == ["controllers"]:
-            unified = tuple(sorted(parts[1:]))
-        elif len(parts) >= 4 and parts[2] in ("cgroup", "cgroup2"):
+        if len(parts) >= 4 and parts[2] in ("cgroup", "cgroup2"):
             kinds.add(parts[2])
             if parts[2] == "cgroup":
                 legacy.update(parts[3].split(","))
     if kinds == {"cgroup2"}:
-        return Cgroup("2", unified)
+        return Cgroup("2", tuple(sorted(section.values().get("controllers", "").split())))
     names = ("cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids")
     found = tuple(sorted(name for name in names if name in legacy))
     return Cgroup({0: "none", 1: "1"}.get(len(kinds), "hybrid"), found)

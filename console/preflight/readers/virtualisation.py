@@ -18,30 +18,27 @@ from .words import decimal, number
 
 _LIBRARY = re.compile(r"Using library: libvirt ([\d.]{1,20})", re.ASCII)
 _HYPERVISOR = re.compile(r"Running hypervisor: (.+)")
-_TYPE = re.compile(r"<domain type='([a-z]+)'")
+_TITLES = ["Name", "State", "Autostart", "Persistent", "Capacity", "Allocation", "Available"]
 _LONGEST_ERROR = 500
 
 
 def libvirt(sample: Sample) -> Libvirt:
-    names = ("qemu", "lxc")
-    types = {match[1] for line in sample["domain_types"].lines if (match := _TYPE.match(line))}
+    """What `virsh -c NAME:///system version` said; for qemu, the pools stand below it."""
     return Libvirt(
         drivers=tuple(
             _driver(name, section)
-            for name in names
+            for name in ("qemu", "lxc")
             if (section := sample[f"libvirt_{name}"]).code != 127
         ),
-        pools=_pools(sample["pools"]),
-        domain_types=tuple(sorted(types)),
+        pools=_pools(sample["libvirt_qemu"]),
     )
 
 
 def _driver(name: str, section: Section) -> Driver:
-    """What `virsh -c NAME:///system version` said."""
     library, hypervisor = _LIBRARY.search(section.text), _HYPERVISOR.search(section.text)
-    is_working: bool | None = section.code == 0 and library is not None
+    is_working: bool | None = hypervisor is not None
     error = ""
-    if section.has_timed_out:
+    if not is_working and section.has_timed_out:
         is_working = None
     elif not is_working:
         said = [line for line in section.lines if line.strip()]
@@ -57,16 +54,13 @@ def _driver(name: str, section: Section) -> Driver:
 
 def _pools(section: Section) -> tuple[Pool, ...] | None:
     """The table of `virsh pool-list --all --details`: columns stand under their titles."""
-    if section.code != 0 or not section.lines:
+    at = next((i for i, line in enumerate(section.lines) if line.split() == _TITLES), None)
+    if section.code != 0 or at is None:
         return None
-    title = section.lines[0]
-    starts = [match.start() for match in re.finditer(r"\S+", title)]
-    if title.split()[:3] != ["Name", "State", "Autostart"] or len(starts) != 7:
-        return None
-    edges = [*starts, None]
+    edges = [match.start() for match in re.finditer(r"\S+", section.lines[at])]
     rows = (
-        [line[edges[i] : edges[i + 1]].strip() for i in range(7)]
-        for line in section.lines[2:]
+        [line[start:end].strip() for start, end in zip(edges, [*edges[1:], None], strict=True)]
+        for line in section.lines[at + 2 :]
         if line.strip()
     )
     return tuple(Pool(row[0], row[1], row[2], row[4], row[6]) for row in rows)

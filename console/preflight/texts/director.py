@@ -89,8 +89,8 @@ DIRECTOR: dict[str, Text] = {
     "second-writer.at-boot": Text(
         "warning",
         _(
-            "keepalived is not running, but starts at boot with %(count)d virtual servers of"
-            " its own."
+            "keepalived is not running, but starts at boot, and its configuration has"
+            " virtual servers."
         ),
         _("Let only one write. To keep it from starting: %(command)s"),
     ),
@@ -142,7 +142,7 @@ DIRECTOR: dict[str, Text] = {
         _("Neither nft nor iptables is installed; Full NAT and marks need one of them."),
         INSTALL,
     ),
-    "conntrack-tool.present": Text("ok", _("conntrack %(version)s is installed.")),
+    "conntrack-tool.present": Text("ok", _("conntrack is installed (%(path)s).")),
     "conntrack-tool.absent": Text(
         "warning",
         _("conntrack is not installed; Full NAT running out of ports cannot be seen without it."),

@@ -12,7 +12,7 @@ PROBE: dict[str, Text] = {
     "python3.absent": Text(
         "missing", _("python3 is missing; requests through a VIP are sent with it."), INSTALL
     ),
-    "curl.present": Text("ok", _("curl %(version)s is installed.")),
+    "curl.present": Text("ok", _("curl is installed (%(path)s).")),
     "curl.absent": Text(
         "warning", _("curl is not installed; it helps a person to check by hand."), INSTALL
     ),
