@@ -17,6 +17,11 @@ class IntegerFilter(django_filters.Filter):
 
     field_class = forms.IntegerField
 
+    def filter(self, qs: QuerySet[Any], value: int | None) -> QuerySet[Any]:
+        if value is not None and not -(2**63) <= value < 2**63:
+            return qs.none()
+        return super().filter(qs, value)
+
 
 class ListFilter(django_filters.FilterSet):
     """A list's filters, with `q`: words that each have to occur in one of `searched`."""
