@@ -39,7 +39,7 @@ ABANDONED_AFTER = timedelta(minutes=2)
 #: What a key may be: visible ASCII, as in the IETF's draft.
 KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
 
-_KEPT_HEADERS = ("Content-Type", "Location", "ETag")
+_KEPT_HEADERS = ("Location", "ETag")
 
 Handler = Callable[..., Response]
 
@@ -140,7 +140,7 @@ def _keep(claim: IdempotentAnswer, response: Response) -> None:
         return
     body = b"" if response.data is None else JSONRenderer().render(response.data)
     headers = {name: response[name] for name in _KEPT_HEADERS if name in response}
-    headers.setdefault("Content-Type", response.content_type or JSONRenderer.media_type)
+    headers["Content-Type"] = response.content_type or JSONRenderer.media_type
     kept = _held(claim).update(
         status=response.status_code, headers=headers, body=crypto.encrypt(body.decode())
     )
