@@ -34,7 +34,7 @@ MASKED_EVERYWHERE = (
     " systemd-update-utmp-runlevel.service systemd-pstore.service systemd-firstboot.service"
     " systemd-machine-id-commit.service systemd-boot-system-token.service"
     " systemd-networkd.service systemd-timesyncd.service systemd-journal-flush.service"
-    " systemd-sysusers.service systemd-logind.service"
+    " systemd-sysusers.service"
     " systemd-remount-fs.service systemd-initctl.socket kmod-static-nodes.service"
     " modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service"
     " modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service"
@@ -122,6 +122,8 @@ def prepare_base(root: Path, public_key: str) -> None:
     tree.write("etc/machine-id", "")
     tree.link(f"{UNITS}/default.target", "/lib/systemd/system/multi-user.target")
     tree.mask(MASKED_EVERYWHERE)
+    # Started by D-Bus when something asks for it, as `systemctl reboot` does; not at boot.
+    tree.link(f"{UNITS}/multi-user.target.wants/systemd-logind.service", "/dev/null")
     drop_sessions(tree)
     tree.write("etc/systemd/journald.conf.d/lab.conf", "[Journal]\nStorage=volatile\n")
     tree.write("etc/ssh/sshd_config.d/lab.conf", SSHD_CONFIG)
@@ -177,6 +179,7 @@ def prepare_hypervisor(data: Path, keys: Path) -> None:
     tree.copy(GUEST / "rack-network", "usr/local/sbin/rack-network", 0o755)
     tree.copy(GUEST / "rack-node", "usr/local/sbin/rack-node", 0o755)
     tree.unit("rack-network.service", "sysinit.target")
+    tree.unit("rack-ready.service", "multi-user.target")
     # Without a limit on idleness, so that the daemon in the template stays warm.
     tree.write("etc/default/libvirtd", 'LIBVIRTD_ARGS=""\n')
     for node in topology.NODES:

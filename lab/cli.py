@@ -106,7 +106,8 @@ def do_shell(arguments: argparse.Namespace) -> int:
     except KeyError as error:
         raise LabError(str(error.args[0])) from error
     if arguments.command:
-        words.append(shlex.join(arguments.command))
+        one = len(arguments.command) == 1
+        words.append(arguments.command[0] if one else shlex.join(arguments.command))
     elif sys.stdin.isatty():
         words.insert(1, "-t")
     os.execv(words[0], words)
@@ -180,7 +181,12 @@ def parser() -> argparse.ArgumentParser:
         elif name == "shell":
             command.add_argument("--user", choices=("root", topology.USER), default="root")
             command.add_argument("node", metavar="NODE", help=", ".join(topology.names()))
-            command.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
+            command.add_argument(
+                "command",
+                nargs=argparse.REMAINDER,
+                metavar="CMD",
+                help="words of one command, or a single word holding a line for the shell",
+            )
     return top
 
 

@@ -19,6 +19,8 @@ from lab.qmp import Monitor
 KERNEL_ARGUMENTS = (
     "console=ttyS0 quiet mitigations=off cryptomgr.notests tsc=reliable audit=0 psi=1 panic=5"
 )
+#: What `rack-ready.service` writes once every machine of the rack has booted.
+READY_MARK = b"RACK-READY"
 PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +42,9 @@ def chosen_memory() -> int:
     """MiB, from EVENKEEL_LAB_MEMORY; 3072 unless told."""
     text = os.environ.get("EVENKEEL_LAB_MEMORY", "3072")
     if not text.isdigit() or int(text) < 1024:
-        raise LabError(f"EVENKEEL_LAB_MEMORY is {text!r}: a number of MiB, at least 1024, is needed")
+        raise LabError(
+            f"EVENKEEL_LAB_MEMORY is {text!r}: a number of MiB, at least 1024, is needed"
+        )
     return int(text)
 
 
@@ -134,6 +138,22 @@ def spawn(arguments: list[str], directory: Path, *, dies_with_parent: bool) -> i
             return process.pid
     stop(directory)
     raise LabError(f"QEMU does not answer; see {directory / 'qemu.log'}")
+
+
+def wait_for_mark(directory: Path, *, timeout: float) -> float:
+    """Seconds until the booting rack writes READY_MARK on its console. Knocking on its doors
+    instead would leave it hundreds of half-open connections to answer while it boots."""
+    began = time.monotonic()
+    console = directory / "console.log"
+    while READY_MARK not in (console.read_bytes() if console.exists() else b""):
+        if running_pid(directory) is None:
+            said = (directory / "qemu.log").read_text(errors="replace").strip()
+            raise LabError(f"QEMU ended while the rack booted: {said or 'it said nothing'}")
+        if time.monotonic() - began > timeout:
+            tail = console.read_text(errors="replace")[-1500:]
+            raise LabError(f"the rack has not booted within {timeout:.0f} s; its console:\n{tail}")
+        time.sleep(0.2)
+    return time.monotonic() - began
 
 
 def running_pid(directory: Path) -> int | None:

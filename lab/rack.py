@@ -1,10 +1,10 @@
 """The Python API of the lab: a rack that goes up, down and back to its first state.
 
-    rack = Rack(3)
-    rack.up()
-    rack.run("lb1", ["ipvsadm", "-Ln"]).stdout
-    rack.reset()
-    rack.down()
+rack = Rack(3)
+rack.up()
+rack.run("lb1", ["ipvsadm", "-Ln"]).stdout
+rack.reset()
+rack.down()
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ class Rack:
             state = self._state()
             self._discard()
             self._thaw(
-                Path(state["image"]), Path(state["template"]), qemu.Shape(**state["shape"]),
+                Path(state["image"]),
+                Path(state["template"]),
+                qemu.Shape(**state["shape"]),
                 dies_with_parent=False,
             )
         return time.monotonic() - began

@@ -53,9 +53,15 @@ def wait_for(doors: dict[str, tuple[str, int]], *, timeout: float) -> float:
     began = time.monotonic()
 
     def wait(name: str) -> bool:
+        # Each knock makes the machine start a process. A slow machine must get longer to answer
+        # one, or it would drown in knocks that nobody waits for any more.
+        patience = 1.0
         while time.monotonic() - began < timeout:
-            if answers(*doors[name]):
+            knocked = time.monotonic()
+            if answers(*doors[name], timeout=patience):
                 return True
+            if time.monotonic() - knocked >= patience:
+                patience = min(2 * patience, 15.0)
             time.sleep(0.05)
         return False
 

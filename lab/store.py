@@ -1,10 +1,10 @@
 """Where the lab keeps its files, and who may write them.
 
-    ROOT = $EVENKEEL_LAB_DIR, else ${XDG_CACHE_HOME:-~/.cache}/evenkeel-lab
-    ROOT/packages-HASH.tar      the unpacked Debian packages
-    ROOT/IMAGE/                 one built image; IMAGE is a hash of the recipe
-    ROOT/IMAGE/template-HASH/   a running rack, frozen; HASH covers what must match to thaw it
-    ROOT/instance-N/            rack N: its disk, process id, sockets and logs
+ROOT = $EVENKEEL_LAB_DIR, else ${XDG_CACHE_HOME:-~/.cache}/evenkeel-lab
+ROOT/packages-HASH.tar      the unpacked Debian packages
+ROOT/IMAGE/                 one built image; IMAGE is a hash of the recipe
+ROOT/IMAGE/template-HASH/   a running rack, frozen; HASH covers what must match to thaw it
+ROOT/instance-N/            rack N: its disk, process id, sockets and logs
 """
 
 from __future__ import annotations

@@ -43,9 +43,7 @@ def make_overlay(backing: Path, kind: str, out: Path) -> None:
 
 def doors(instance: int) -> dict[str, tuple[str, int]]:
     """Machine name to the address and port of its sshd."""
-    return {
-        m.name: ("127.0.0.1", topology.port_of(instance, m.octet)) for m in topology.MACHINES
-    }
+    return {m.name: ("127.0.0.1", topology.port_of(instance, m.octet)) for m in topology.MACHINES}
 
 
 def write_known_hosts(image: Path, instance: int, out: Path) -> None:
@@ -83,17 +81,16 @@ class _Warmer:
         if answer.returncode != 0:
             raise LabError(f"{name}: {script}: {answer.stdout}{answer.stderr}".strip())
 
-    def settle(self, name: str) -> str:
-        """Wait until a machine has finished booting; its failed units, empty when all is well."""
-        self.run(name, f"timeout {BOOT_SECONDS - 60} systemctl is-system-running --wait")
-        failed = self.run(name, "systemctl list-units --failed --plain --no-legend")
-        return " ".join(line.split()[0] for line in failed.stdout.splitlines() if line.strip())
+    def failed_units(self, name: str) -> str:
+        """The units of a machine that failed, empty when all is well."""
+        answer = self.run(name, "systemctl list-units --failed --plain --no-legend")
+        return " ".join(line.split()[0] for line in answer.stdout.splitlines() if line.strip())
 
 
 def _warm(warmer: _Warmer, password: str, beat: Heartbeat) -> None:
-    beat.step("making the template: waiting for every machine to finish booting")
-    with ThreadPoolExecutor(max_workers=len(topology.MACHINES)) as pool:
-        failed = dict(zip(topology.names(), pool.map(warmer.settle, topology.names()), strict=True))
+    names = topology.names()
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        failed = dict(zip(names, pool.map(warmer.failed_units, names), strict=True))
     broken = [f"{name}: {units}" for name, units in failed.items() if units]
     if broken:
         raise LabError(f"units failed in the rack: {'; '.join(broken)}")
@@ -149,8 +146,9 @@ def _boot_and_freeze(
     )
     beat.step(f"making the template: booting the rack ({shape.accel})")
     qemu.spawn(arguments, partial, dies_with_parent=True)
-    taken = ssh.wait_for(doors(instance), timeout=BOOT_SECONDS)
-    say(f"every machine answers by SSH, {taken:.0f} s after power-on")
+    taken = qemu.wait_for_mark(partial, timeout=BOOT_SECONDS)
+    say(f"every machine has booted, {taken:.0f} s after power-on")
+    ssh.wait_for(doors(instance), timeout=BOOT_SECONDS)
     password = secrets.token_urlsafe(12)
     _warm(_Warmer(image, instance, partial), password, beat)
     _freeze(partial, beat)
