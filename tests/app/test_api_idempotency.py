@@ -106,8 +106,7 @@ def test_refusal_because_of_the_moment_is_not_kept(api: Api) -> None:
 def test_request_that_is_still_being_answered_is_not_begun_again(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program, again = api(), APIClient()
-    again.credentials(**program._credentials)
+    program, again = api(), api()
     seen: list[Any] = []
     create = credentials.create_credential
 
@@ -197,21 +196,18 @@ def test_secret_that_is_shown_once_is_sealed_where_the_answer_is_kept(api: Api) 
 @pytest.mark.django_db(transaction=True)
 def test_two_requests_at_once_are_done_once(api: Api) -> None:
     """Real threads, real connections, on whichever database the tests run."""
-    program = api()
-    sent = dict(program._credentials)
+    programs = [api() for _ in range(6)]
     together = threading.Barrier(6)
     statuses: list[int] = []
 
-    def send() -> None:
-        client = APIClient()
-        client.credentials(**sent)
+    def send(client: APIClient) -> None:
         together.wait()
         try:
             statuses.append(post(client, CREDENTIALS, NEW).status_code)
         finally:
             connections.close_all()
 
-    threads = [threading.Thread(target=send) for _ in range(6)]
+    threads = [threading.Thread(target=send, args=[client]) for client in programs]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -219,7 +215,7 @@ def test_two_requests_at_once_are_done_once(api: Api) -> None:
     assert len(statuses) == 6
     assert set(statuses) <= {201, 409} and 201 in statuses
     assert Credential.objects.count() == 1
-    assert post(program, CREDENTIALS, NEW).status_code == 201
+    assert post(programs[0], CREDENTIALS, NEW).status_code == 201
     assert Credential.objects.count() == 1
 
 
