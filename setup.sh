@@ -108,8 +108,11 @@ need_for_lab() {
     done
 }
 
+has_compose() { docker compose version || command -v docker-compose; }
+
 need_for_test() {
     need chromium "tests in a browser" command -v chromium
+    need docker-compose "docker-compose.yml is checked with it" has_compose
     need fonts-noto-cjk "Chinese text in that browser" \
         test -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
     need gettext "translations" command -v xgettext
