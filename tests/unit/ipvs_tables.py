@@ -57,7 +57,9 @@ def services(draw: st.DrawFn, key: ServiceKey) -> Service:
     flags = FLAGS.get(scheduler, ("flag-1", "flag-2", "flag-3"))
     must_persist = not key.fwmark and not key.port
     persistence = draw(st.sampled_from((1, 300, 2678400) + (() if must_persist else (None,))))
-    masks = ("", "255.255.255.0", 25, 0) if key.family == 4 else ("", "64", 128, 1)
+    masks: tuple[str | int, ...] = (
+        ("", "255.255.255.0", 25, 0) if key.family == 4 else ("", "64", 128, 1)
+    )
     return Service.of(
         key,
         scheduler,
@@ -73,7 +75,7 @@ def services(draw: st.DrawFn, key: ServiceKey) -> Service:
 def destinations(draw: st.DrawFn, key: ServiceKey) -> Destination:
     """A real server that ipvsadm accepts under the service."""
     method = draw(st.sampled_from(ForwardingMethod))
-    pool = RIPS_4 if key.family == 4 else RIPS_6
+    pool: tuple[str, ...] = RIPS_4 if key.family == 4 else RIPS_6
     if method is ForwardingMethod.TUNNEL:
         pool = RIPS_4 + RIPS_6
     upper, lower = draw(thresholds)
