@@ -219,15 +219,7 @@ class WireChannel:
     def request_exec(self, command: bytes) -> None:
         """Ask the server to run `command` (RFC 4254, 6.5). The answer is noted in
         `is_request_accepted`; it is not waited for."""
-        self._request("exec", True, command)
-
-    def request_signal(self, name: str) -> None:
-        """Ask the server to signal the command (RFC 4254, 6.9); there is no
-        answer, and servers older than OpenSSH 7.9 ignore it."""
-        self._request("signal", False, name.encode("ascii"))
-
-    def _request(self, kind: str, wants_reply: bool, argument: bytes) -> None:
-        self._send(MSG_CHANNEL_REQUEST, kind.encode("ascii"), wants_reply, argument)
+        self._send(MSG_CHANNEL_REQUEST, b"exec", True, command)
 
     def send(self, data: memoryview) -> int:
         """Send as much of `data` as the window and one packet allow; return how

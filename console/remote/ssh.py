@@ -50,7 +50,12 @@ class NoSession(TargetBusy):
 
 
 class Abort:
-    """Gives up the command in flight from another thread. One for each session."""
+    """Gives up the command in flight from another thread. One for each session.
+
+    The machine is not told: OpenSSH forwards no signal (RFC 4254, 6.9) to what
+    root runs. The command may go on until its own timeout, and a fence keeps its
+    successor waiting for as long.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -226,7 +231,11 @@ class Connection:
         max_output: int,
         abort: Abort | None,
     ) -> tuple[Answer, float]:
-        """The answer to one command line and the seconds that it took."""
+        """The answer to one command line and the seconds that it took.
+
+        Where we stop waiting for a command that may run, the machine counts its
+        session until it has ended, so this connection takes no further one.
+        """
         channel = self._take_channel(argv)
         if abort is not None and abort.is_fired:
             channel.close()
@@ -243,26 +252,19 @@ class Connection:
             answer = exchange.finish(started + patience)
             return answer, time.monotonic() - started
         except (DeadlinePassed, GivenUp) as error:
-            self._abandon(channel)
+            self._is_retired = True
             if isinstance(error, GivenUp):
                 how = "the command was given up while it ran"
             else:
                 how = f"no answer within {patience:.0f} s; the machine's own timeout is over"
             raise OutcomeUnknown(self.machine, how, argv=argv, remedy=verdict.LOOK_FIRST) from None
         except BaseException:
-            self._abandon(channel)
+            self._is_retired = True
             raise
         finally:
             channel.close()
             if abort is not None:
                 abort.detach(exchange.abort)
-
-    def _abandon(self, channel: WireChannel) -> None:
-        """Stop waiting for a command that may run. As root it is told to end; and
-        because the machine counts its session until it has, this connection is
-        not used again."""
-        self._is_retired = True
-        channel.request_signal("TERM")
 
     def _take_channel(self, argv: tuple[str, ...]) -> WireChannel:
         """A channel that the server has confirmed. Nothing has run when it fails."""

@@ -19,6 +19,15 @@ from console.remote.transport import Endpoint
 
 SSHD = Path("/usr/sbin/sshd")
 
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#: Runs the command as whoever it is, or refuses if there is a file `no-sudo`.
+SUDO = """#!/bin/sh
+[ "$1" = -n ] || { echo 'sudo: -n was not given' >&2; exit 99; }
+if [ -e "$HOME/no-sudo" ]; then echo 'sudo: a password is required' >&2; exit 1; fi
+shift
+SUDO_USER=$(id -un) exec "$@"
+"""
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -71,6 +80,7 @@ class Sshd:
         self.secret = as_text(self.user_key)
         public = check_private_key(self.secret)
         (self.directory / "authorized_keys").write_text(public + "\n")
+        self._write_sudo()
         config = self.directory / "sshd_config"
         config.write_text("\n".join((*self.options, *self._own_options(host_key))) + "\n")
         # sshd wants its privilege separation directory when root starts it.
@@ -82,6 +92,12 @@ class Sshd:
         )
         self._wait(log)
         return self
+
+    def _write_sudo(self) -> None:
+        sudo = self.directory / "bin" / "sudo"
+        sudo.parent.mkdir(exist_ok=True)
+        sudo.write_text(SUDO)
+        sudo.chmod(0o755)
 
     def _own_options(self, host_key: Path) -> tuple[str, ...]:
         return (
@@ -95,8 +111,9 @@ class Sshd:
             "PasswordAuthentication no",
             "PermitRootLogin prohibit-password",
             "MaxStartups 100:30:200",
-            # The login shell then reads no start-up file of whoever runs the tests.
-            f"SetEnv HOME={self.directory}",
+            # The login shell reads no start-up file of whoever runs the tests, and
+            # finds a `sudo` that needs neither installation nor rights.
+            f"SetEnv HOME={self.directory} PATH={self.directory}/bin:{PATH}",
             "LogLevel VERBOSE",
         )
 
