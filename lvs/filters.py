@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import django_filters  # type: ignore[import-untyped]
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from console.filters import IntegerFilter, ListFilter
@@ -17,6 +19,14 @@ class AddressFilter(django_filters.Filter):
     """An IPv4 or IPv6 address in any of its spellings."""
 
     field_class = forms.GenericIPAddressField
+
+
+def _canonical(word: str) -> str:
+    """An address as the database spells it; any other word as it is."""
+    try:
+        return str(ip_address(word.strip("[]")))
+    except ValueError:
+        return word
 
 
 class DirectorFilter(ListFilter):
@@ -40,6 +50,8 @@ class DirectorFilter(ListFilter):
 
 
 class VirtualServiceFilter(ListFilter):
+    """`q` finds a service by its name, VIP, director, or the address of a real server."""
+
     searched = ("name", "vip", "director__host__name")
 
     director = IntegerFilter(field_name="director_id", label=_("Director"))
@@ -59,6 +71,19 @@ class VirtualServiceFilter(ListFilter):
     class Meta:
         model = VirtualService
         fields: list[str] = []
+
+    def search(
+        self, queryset: QuerySet[VirtualService], name: str, value: str
+    ) -> QuerySet[VirtualService]:
+        """Every word somewhere; addresses in whatever spelling."""
+        for word in value.split():
+            text = _canonical(word)
+            servers = RealServer.objects.filter(virtual_service=OuterRef("pk"))
+            found = Q(Exists(servers.filter(rip__icontains=text)))
+            for path in self.searched:
+                found |= Q(**{f"{path}__icontains": text})
+            queryset = queryset.filter(found)
+        return queryset
 
 
 class RealServerFilter(ListFilter):

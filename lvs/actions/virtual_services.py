@@ -162,19 +162,28 @@ def request_removal(actor: Actor, service: VirtualService, *, confirm: str) -> O
             )}
         )
     with transaction.atomic():
-        service = changes.lock(service)
-        never_sent = service.applied_generation == 0 and not (
-            Operation.objects.on(service.director).exclude(kind="director.observe").exists()
-        )
-        if never_sent:
-            changes.delete(actor, "virtual_service.delete", service)
-            return None
-        if service.removal_requested_at is None:
-            service.removal_requested_at = timezone.now()
-            service.provisioning_status = Provisioning.PENDING
-            service.save()
-        audit.record(actor, "virtual_service.remove", service)
-        return begin_apply(actor, service.director, [service])
+        leaving = let_go(actor, service)
+        return begin_apply(actor, service.director, [leaving]) if leaving else None
+
+
+def let_go(actor: Actor, service: VirtualService) -> VirtualService | None:
+    """Put a service on its way out; None when it was never applied and is gone at once.
+
+    Call inside the transaction that also begins the apply.
+    """
+    service = changes.lock(service)
+    never_sent = service.applied_generation == 0 and not (
+        Operation.objects.on(service.director).exclude(kind="director.observe").exists()
+    )
+    if never_sent:
+        changes.delete(actor, "virtual_service.delete", service)
+        return None
+    if service.removal_requested_at is None:
+        service.removal_requested_at = timezone.now()
+        service.provisioning_status = Provisioning.PENDING
+        service.save()
+    audit.record(actor, "virtual_service.remove", service)
+    return service
 
 
 def keep(actor: Actor, service: VirtualService) -> VirtualService:

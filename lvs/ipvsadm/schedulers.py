@@ -1,4 +1,5 @@
 """The schedulers of IPVS as data: what each does, in one line, and which flags it takes.
+Pages translate titles and summaries.
 
 A kernel need not have all of them (Debian's 6.1 has no `twos`): `available` reads what
 a director offers. Source: ipvsadm(8) and the headers of net/netfilter/ipvs/ip_vs_*.c.
@@ -9,6 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+
+def _(text: str) -> str:
+    """Marks a text for the translators and returns it as it is."""
+    return text
 
 
 class Scheduler(NamedTuple):
@@ -29,54 +35,64 @@ SH_SLOTS = 256
 MH_SLOTS = 4093
 
 _ALL = (
-    Scheduler("rr", "Round robin", "Each real server in turn.", uses_weights=False),
-    Scheduler("wrr", "Weighted round robin", "In turn, more often for a higher weight."),
-    Scheduler("lc", "Least connections", "Where the fewest connections are.", uses_weights=False),
+    Scheduler("rr", _("Round robin"), _("Each real server in turn."), uses_weights=False),
+    Scheduler("wrr", _("Weighted round robin"), _("In turn, more often for a higher weight.")),
     Scheduler(
-        "wlc", "Weighted least connections", "Where the fewest connections are for the weight."
+        "lc", _("Least connections"), _("Where the fewest connections are."), uses_weights=False
+    ),
+    Scheduler(
+        "wlc",
+        _("Weighted least connections"),
+        _("Where the fewest connections are for the weight."),
     ),
     Scheduler(
         "lblc",
-        "Locality-based least connections",
-        "The same real server for one destination address; for cache clusters.",
+        _("Locality-based least connections"),
+        _("The same real server for one destination address; for cache clusters."),
     ),
     Scheduler(
         "lblcr",
-        "Locality-based least connections with replication",
-        "Like lblc, with a set of real servers for each destination address.",
+        _("Locality-based least connections with replication"),
+        _("Like lblc, with a set of real servers for each destination address."),
     ),
     Scheduler(
         "dh",
-        "Destination hashing",
-        "By a hash of the destination address; for caches behind a firewall mark.",
+        _("Destination hashing"),
+        _("By a hash of the destination address; for caches behind a firewall mark."),
         uses_weights=False,
     ),
     Scheduler(
         "sh",
-        "Source hashing",
-        "By a hash of the client's address: one client, one real server.",
+        _("Source hashing"),
+        _("By a hash of the client's address: one client, one real server."),
         ("sh-fallback", "sh-port"),
         slots=SH_SLOTS,
     ),
-    Scheduler("sed", "Shortest expected delay", "Where (connections + 1) / weight is lowest."),
-    Scheduler("nq", "Never queue", "An idle real server first, else shortest expected delay."),
-    Scheduler("fo", "Weighted failover", "Only the available real server of the highest weight."),
+    Scheduler(
+        "sed", _("Shortest expected delay"), _("Where (connections + 1) / weight is lowest.")
+    ),
+    Scheduler(
+        "nq", _("Never queue"), _("An idle real server first, else shortest expected delay.")
+    ),
+    Scheduler(
+        "fo", _("Weighted failover"), _("Only the available real server of the highest weight.")
+    ),
     Scheduler(
         "ovf",
-        "Weighted overflow",
-        "The highest weight first; when it has as many connections as weight, the next.",
+        _("Weighted overflow"),
+        _("The highest weight first; when it has as many connections as weight, the next."),
     ),
     Scheduler(
         "mh",
-        "Maglev hashing",
-        "By consistent hashing of the client's address: few clients move when the pool changes.",
+        _("Maglev hashing"),
+        _("By consistent hashing of the client's address: few clients move when the pool changes."),
         ("mh-fallback", "mh-port"),
         slots=MH_SLOTS,
     ),
     Scheduler(
         "twos",
-        "Power of two choices",
-        "Two real servers at random by weight, then the one with fewer connections.",
+        _("Power of two choices"),
+        _("Two real servers at random by weight, then the one with fewer connections."),
     ),
 )
 

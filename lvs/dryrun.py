@@ -1,0 +1,28 @@
+"""What removing some services would do, without marking them: values from the database alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from console.planning import Plan
+from lvs import declared, planned
+from lvs.director import planner as around
+from lvs.director.types import Surroundings
+from lvs.ipvsadm import planner
+from lvs.models import Director, VirtualService
+
+
+def planned_removal(director: Director, services: Sequence[VirtualService]) -> Plan:
+    """The lines that would take these services of one director away, and the VIPs that
+    nothing else needs. Other pending changes of the director's are left out."""
+    going = director.virtual_services.filter(pk__in=[service.pk for service in services])
+    staying = director.virtual_services.exclude(pk__in=[service.pk for service in services])
+    needed = set(staying.declared().values_list("vip", flat=True))
+    vips = frozenset(going.filter(is_vip_managed=True).values_list("vip", flat=True)) - needed
+    surroundings = Surroundings.from_json(director.observed_facts)
+    wanted = declared.wanted_around(director)
+    held = frozenset(vip for vip in wanted.vips if surroundings.has_address(vip))
+    return planner.plan(
+        {}, planned.observed_table(director), declared.owned_keys(going)
+    ) + around.plan_after(replace(wanted, vips=held - vips, leaving=vips), surroundings)
