@@ -159,7 +159,8 @@ class ListOf:
             found = page(rows, sort, cursor=request.GET.get("cursor", ""), limit=PAGE_SIZE)
         except InvalidCursor:
             found = page(rows, sort, limit=PAGE_SIZE)
-        table = self.table(found.rows, request=request)
+        table = self.table(found.rows)  # given the request, it would sort and page by itself
+        table.request = request
         listing = Listing(request, self.shown, filterset, found, sort, self.sorts, table)
         table.listing = listing
         return listing
@@ -182,7 +183,7 @@ class ListOf:
         rows = filterset.qs if filterset.is_valid() else queryset.none()
         name = request.path.strip("/").replace("/", "-") or "list"
         return StreamingHttpResponse(
-            _csv_lines(self.table(rows.order_by("-pk"), request=request)),
+            _csv_lines(self.table(rows.order_by("-pk"))),
             content_type="text/csv; charset=utf-8",
             headers={
                 "Content-Disposition": f'attachment; filename="{name}-{timezone.now():%F}.csv"'
@@ -195,7 +196,11 @@ def _choices(field: forms.Field) -> list[tuple[str, str]]:
     if isinstance(field, forms.NullBooleanField):
         return [("", _("any")), ("true", _("yes")), ("false", _("no"))]
     if isinstance(field, forms.ChoiceField):
-        named = [(str(value), str(label)) for value, label in field.choices if value]
+        named = [
+            (str(value), str(label))
+            for value, label in field.choices  # type: ignore[misc, union-attr]
+            if value
+        ]
         return [("", _("any")), *named]
     return []
 

@@ -28,7 +28,7 @@ def anchor_of(heading: str) -> str:
 
 
 def _inline(text: str) -> str:
-    html = escape(text)
+    html: str = escape(text)
     html = _CODE.sub(r"<code>\1</code>", html)
     html = _STRONG.sub(r"<strong>\1</strong>", html)
     return _LINK.sub(r'<a href="\2">\1</a>', html)

@@ -6,6 +6,9 @@ import datetime as dt
 from typing import Any
 
 import django_tables2 as tables
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -16,16 +19,20 @@ from console.models import Alert, ApiToken, AuditEvent, Host, Operation
 from console.templatetags.components import age, badge, duration, exact, kind_label, pill
 
 
+#: A host that nobody has reached for so long (seconds) is shown as stale.
+STALE_HOST = 3600
+
+
 class BadgeColumn(tables.Column):
     """A choice field as a badge; its value in CSV."""
 
-    def render(self, record: Any, bound_column: Any) -> SafeString:  # type: ignore[override]
+    def render(self, record: Any, bound_column: Any) -> SafeString:
         *way, field = bound_column.accessor.split("__")
         for name in way:
             record = getattr(record, name)
         return badge(record, field)
 
-    def value(self, record: Any, value: Any) -> Any:  # type: ignore[override]
+    def value(self, record: Any, value: Any) -> Any:
         return value
 
 
@@ -37,10 +44,10 @@ class AgeColumn(tables.Column):
         super().__init__(*args, empty_values=(), **kwargs)
         self.stale_after = stale_after
 
-    def render(self, value: dt.datetime | None) -> SafeString:  # type: ignore[override]
+    def render(self, value: dt.datetime | None) -> SafeString:
         return age(value or None, self.stale_after)
 
-    def value(self, value: dt.datetime | None) -> str:  # type: ignore[override]
+    def value(self, value: dt.datetime | None) -> str:
         return value.isoformat() if value else ""
 
 
@@ -77,7 +84,7 @@ class HostTable(ListTable):
     credential = tables.Column(
         verbose_name=_("Credential"), linkify=("credential", [tables.A("credential_id")])
     )
-    observed_at = AgeColumn(verbose_name=_("Seen"))
+    observed_at = AgeColumn(verbose_name=_("Seen"), stale_after=STALE_HOST)
 
     def render_address(self, record: Host) -> SafeString:
         return format_html(
@@ -108,7 +115,7 @@ class CredentialTable(ListTable):
 class OperationTable(ListTable):
     number = tables.Column(verbose_name=_("Operation"), accessor="pk", linkify=True)
     target_label = tables.Column(verbose_name=_("On"))
-    status = BadgeColumn(verbose_name=_("State"))
+    status = BadgeColumn(verbose_name=_("Status"))
     requested_by_label = tables.Column(verbose_name=_("Asked by"))
     elapsed = tables.Column(
         verbose_name=_("Took"),
@@ -236,8 +243,8 @@ class TokenTable(ListTable):
     state = tables.Column(verbose_name=_("State"), accessor="is_valid", empty_values=())
     last_used_at = AgeColumn(verbose_name=_("Last used"))
     expires_at = tables.Column(verbose_name=_("Expires"), default=_("never"))
-    revoke = tables.TemplateColumn(
-        template_name="console/token_revoke.html", verbose_name="", exclude_from_export=True
+    revoke = tables.Column(
+        verbose_name="", accessor="pk", exclude_from_export=True, attrs={"td": {"class": "number"}}
     )
 
     def render_name(self, record: ApiToken) -> SafeString:
@@ -259,6 +266,17 @@ class TokenTable(ListTable):
 
     def render_expires_at(self, value: dt.datetime) -> str:
         return exact(value)
+
+    def render_revoke(self, record: ApiToken) -> str:
+        if not record.is_valid:
+            return ""
+        button = {
+            "csrf_token": get_token(self.request),
+            "url": reverse("token-revoke", args=[record.pk]),
+            "label": _("Revoke"),
+            "classes": "btn-small",
+        }
+        return render_to_string("includes/post_button.html", button)
 
 
 class AlertTable(ListTable):

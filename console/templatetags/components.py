@@ -320,7 +320,7 @@ def message_tone(level_tag: str) -> str:
 
 
 @register.simple_tag
-def sort_header(listing: Any, name: str, label: str | Promise) -> SafeString | str:
+def sort_header(listing: Any, name: str, label: str | Promise) -> SafeString | str | Promise:
     """A column's heading, as a link where the list can be sorted by it."""
     url = listing.sort_url(name)
     if not url:

@@ -28,7 +28,7 @@ CREDENTIALS = ListOf(
     shown=("q", "kind"),
 )
 #: Hosts that the page of a credential lists.
-SHOWN_HOSTS = 50
+SHOWN_HOSTS = 10
 
 
 @require_safe
@@ -53,6 +53,7 @@ def credential(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "credential": found,
             "hosts": found.hosts.order_by("name")[:SHOWN_HOSTS],
+            "host_count": found.hosts.count(),
             "may_manage": actor.can("credential.manage", found),
         },
     )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import connection
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
+from drf_spectacular.utils import extend_schema
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from rest_framework.decorators import api_view, renderer_classes
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from console.access import actor_of, require
 from console.models import Alert, Host, Operation
@@ -56,8 +61,20 @@ class _Gauges:
         yield hosts
 
 
-@require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+class _PlainText(BaseRenderer):
+    """Lets DRF agree to what Prometheus accepts."""
+
+    media_type = "text/plain"
+    format = "txt"
+
+    def render(self, data: Any, *args: Any, **kwargs: Any) -> bytes:
+        return str(data).encode()
+
+
+@extend_schema(exclude=True)
+@api_view(["GET"])
+@renderer_classes([_PlainText])
+def metrics(request: Request) -> HttpResponse:
     """Gauges for Prometheus; for staff, in the browser or with a token that may read."""
     require(actor_of(request), "host.view")
     registry = CollectorRegistry()

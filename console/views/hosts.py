@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
@@ -19,7 +18,7 @@ from console.forms.hosts import FingerprintForm, HostForm
 from console.listing import ListOf
 from console.models import Host, Operation
 from console.readiness import report_of
-from console.tables import HostTable
+from console.tables import STALE_HOST, HostTable
 
 HOSTS = ListOf(
     HostFilter,
@@ -61,7 +60,7 @@ def host(request: HttpRequest, pk: int) -> HttpResponse:
         "live": live,
         "report": report_of(found),
         "may_manage": actor.can("host.manage", found),
-        "stale_after": settings.POLL_INTERVAL * 3,
+        "stale_after": STALE_HOST,
     }
     part = request.htmx and request.GET.get("part") == "live"  # type: ignore[attr-defined]
     return render(request, "includes/host.html" if part else "console/host.html", context)
@@ -128,7 +127,7 @@ def host_accept_key(request: HttpRequest, pk: int) -> HttpResponse:
         actor = actor_of(request)
         try_verb(form, lambda: verbs.accept_key(actor, found, fingerprint=fingerprint))
     for message in form.errors.get("fingerprint", []):
-        messages.error(request, message)
+        messages.error(request, str(message))
     return redirect("host", pk)
 
 

@@ -116,7 +116,7 @@ def ended(request: HttpRequest) -> HttpResponse:
     rows = mine.filter(finished_at__gt=since, finished_at__lte=now).order_by("-finished_at")
     response = render(request, "includes/toasts.html", {"operations": rows[:MAX_TOASTS]})
     response["X-Since"] = now.isoformat()
-    response["X-Live"] = "1" if mine.live().exists() else "0"
+    response["X-Live"] = "1" if mine.filter(status__in=Operation.LIVE).exists() else "0"
     return response
 
 
