@@ -8,6 +8,7 @@ are field names; those of real servers look like "real_servers.0.rip".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from ipaddress import ip_address
 from typing import Any
 
@@ -64,7 +65,7 @@ def server_from(
             {"id": ValidationError(_("This service has no real server with this number."),
                                    code="unknown_id")}
         )
-    server = present[pk] if pk is not None and present else RealServer()
+    server = copy(present[pk]) if pk is not None and present else RealServer()
     values.pop("virtual_service", None)
     changes.assign(server, values)
     return server
