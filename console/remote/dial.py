@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 import time
+from enum import Enum, auto
 
 import paramiko
 
@@ -77,42 +78,63 @@ def require_pin(endpoint: Endpoint) -> None:
         ) from error
 
 
+class _End(Enum):
+    """How one attempt to agree on keys ended."""
+
+    AGREED = auto()
+    #: Connected, and not a word of SSH came.
+    SILENT = auto()
+    #: The other side hung up before it said who it is, or said something else.
+    UNHEARD = auto()
+    #: It spoke SSH, and then no agreement came about, or not in time.
+    FAILED = auto()
+    STUCK = auto()
+
+
 def reach(endpoint: Endpoint, deadline: float, jump: Wire | None) -> Wire:
     """Connect and exchange keys; nothing is proved and nobody is logged in yet.
 
     `deadline` is monotonic. `jump` is the connection to the jump host, where
     `endpoint.via` names one. Raises HostUnreachable.
     """
-    pinned = host_key_from_line(endpoint.host_key).algorithm if endpoint.host_key else ""
-    started = time.monotonic()
-    share = (deadline - started) * _FIRST_BANNER_SHARE
-    hang_up_at = started + max(share, min(1.0, deadline - started))
     pauses = list(_REDIAL_PAUSES)
+    patience = deadline - time.monotonic()
+    hang_up_at = deadline - patience + max(patience * _FIRST_BANNER_SHARE, min(1.0, patience))
     while True:
-        sock = _open_socket(endpoint, deadline, jump)
-        wire = Wire(sock)
-        _prefer(wire, pinned)
-        is_done = threading.Event()
-        wire.banner_timeout = wire.handshake_timeout = max(deadline - time.monotonic(), 0.0)
-        wire.start_client(event=is_done)
-        is_done.wait(max(hang_up_at - time.monotonic(), 0.0))
-        if not is_done.is_set() and wire.remote_version:
-            is_done.wait(max(deadline - time.monotonic(), 0.0))
-        if is_done.is_set() and wire.is_active():
+        wire = Wire(_open_socket(endpoint, deadline, jump))
+        _prefer(wire, endpoint)
+        end, error = _negotiate(wire, hang_up_at, deadline)
+        if end is _End.AGREED:
             return wire
-        error = wire.get_exception()
-        wire.close()
-        is_unheard = not wire.remote_version
-        if is_unheard and not is_done.is_set() and time.monotonic() < deadline:
-            hang_up_at = deadline
-            continue
-        is_hung_up = isinstance(error, EOFError | OSError) or "banner" in str(error)
-        if is_unheard and is_done.is_set() and is_hung_up and pauses:
+        pause = None
+        if end is _End.SILENT and time.monotonic() < deadline:
+            pause, hang_up_at = 0.0, deadline
+        elif end is _End.UNHEARD and pauses:
             pause = pauses.pop(0)
-            if time.monotonic() + pause < deadline:
-                time.sleep(pause)
-                continue
-        raise _not_negotiated(endpoint, wire, error, is_done.is_set())
+        if pause is None or time.monotonic() + pause >= deadline:
+            raise _not_negotiated(endpoint, wire, end, error)
+        time.sleep(pause)
+
+
+def _negotiate(wire: Wire, hang_up_at: float, deadline: float) -> tuple[_End, Exception | None]:
+    """Exchange versions until `hang_up_at` and keys until `deadline`. The
+    connection is closed unless they agreed."""
+    is_done = threading.Event()
+    # paramiko's own limit on the first word; ours is kept here.
+    wire.banner_timeout = deadline - time.monotonic() + 60
+    wire.start_client(event=is_done)
+    is_done.wait(max(hang_up_at - time.monotonic(), 0.0))
+    if wire.remote_version:
+        is_done.wait(max(deadline - time.monotonic(), 0.0))
+    if not is_done.is_set():
+        end = _End.STUCK if wire.remote_version else _End.SILENT
+    elif wire.is_active():
+        return _End.AGREED, None
+    else:
+        end = _End.FAILED if wire.remote_version else _End.UNHEARD
+    error = wire.get_exception()
+    wire.close()
+    return end, error
 
 
 def verify(wire: Wire, endpoint: Endpoint) -> None:
@@ -245,47 +267,46 @@ def _open_tunnel(endpoint: Endpoint, via: Endpoint, deadline: float, jump: Wire)
         ) from error
 
 
-def _prefer(wire: Wire, pinned_type: str) -> None:
+def _prefer(wire: Wire, endpoint: Endpoint) -> None:
     """Say which algorithms we take. The pinned type of host key comes first, and
     the other types stay on the list: a machine that has lost the pinned key must
     be told from one that cannot be talked to."""
-    first = ("rsa-sha2-512", "rsa-sha2-256") if pinned_type == "ssh-rsa" else (pinned_type,)
+    first: tuple[str, ...] = ()
+    if endpoint.host_key:
+        pinned = host_key_from_line(endpoint.host_key).algorithm
+        first = ("rsa-sha2-512", "rsa-sha2-256") if pinned == "ssh-rsa" else (pinned,)
     options = wire.get_security_options()
-    rest = tuple(kind for kind in options.key_types if kind not in first)
     options.ciphers = _CIPHERS
     options.digests = _MACS
-    options.key_types = tuple(kind for kind in first if kind in options.key_types) + rest
+    options.key_types = first + tuple(kind for kind in options.key_types if kind not in first)
 
 
 def _not_negotiated(
-    endpoint: Endpoint, wire: Wire, error: Exception | None, is_done: bool
+    endpoint: Endpoint, wire: Wire, end: _End, error: Exception | None
 ) -> HostUnreachable:
     where = f"{endpoint.address} port {endpoint.port}"
     if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
         return _incompatible(endpoint, wire, error)
-    if not wire.remote_version:
-        if not is_done:
-            return HostUnreachable(
-                endpoint.name,
-                f"{where} accepted the connection and did not say a word of SSH",
-                remedy="The machine may still be booting, or be overloaded: try again.",
-            )
-        if "Indecipherable" in str(error) or "banner" not in str(error):
-            words = str(error) if str(error) else "it hung up"
-        else:
-            words = "it hung up before its first word"
+    if end is _End.SILENT:
         return HostUnreachable(
             endpoint.name,
-            f"{where} does not speak SSH to us: {words}",
+            f"{where} accepted the connection and did not say a word of SSH",
+            remedy="The machine may still be booting, or be overloaded: try again.",
+        )
+    if end is _End.UNHEARD:
+        return HostUnreachable(
+            endpoint.name,
+            f"{where} does not speak SSH to us",
+            said=str(error or ""),
             remedy="Is this the SSH port? sshd hangs up when it has too many logins waiting "
             "(MaxStartups) or when a filter (fail2ban, hosts.deny) refuses the console.",
         )
-    if not is_done:
-        words = "the key exchange did not end in time"
-    else:
-        words = f"the key exchange failed: {error or 'the line was cut'}"
+    words = "did not end in time" if end is _End.STUCK else "failed"
     return HostUnreachable(
-        endpoint.name, f"{where}: {words}", remedy="Try again; look at sshd's log there."
+        endpoint.name,
+        f"{where}: the key exchange {words}",
+        said=str(error or ""),
+        remedy="Try again; look at sshd's log there.",
     )
 
 
