@@ -27,8 +27,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import NamedTuple
 
-#: Persistence timeout in seconds that `-p` without a number means (ipvsadm(8)).
-DEFAULT_PERSISTENCE = 300
+#: Persistence timeout in seconds that `-p` without a number means. The manual page says
+#: 300; ipvsadm 1.31 sets 360.
+DEFAULT_PERSISTENCE = 360
 
 #: Bounds that ipvsadm accepts: persistence in seconds (31 days), weight, thresholds.
 MAX_PERSISTENCE = 31 * 24 * 60 * 60

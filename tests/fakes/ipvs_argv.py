@@ -42,14 +42,36 @@ LONG = {
     "tun-csum": "tun-csum", "tun-remcsum": "tun-remcsum",
 }  # fmt: skip
 SHORT = {name[0]: name for name in LONG.values() if len(name.rstrip("=?")) == 1} | {"l": "L"}
-COMMANDS = ("A", "E", "D", "C", "L", "Z", "a", "e", "d", "set", "v", "R", "S", "start", "stop")
+COMMANDS = {
+    "A": "add-service", "E": "edit-service", "D": "delete-service", "C": "flush", "L": "list",
+    "Z": "zero", "a": "add-server", "e": "edit-server", "d": "delete-server", "set": "set",
+    "v": "version", "R": "restore", "S": "save", "start": "start-daemon", "stop": "stop-daemon",
+}  # fmt: skip
 SERVICE = {"t": socket.IPPROTO_TCP, "u": socket.IPPROTO_UDP, "sctp": socket.IPPROTO_SCTP}
-VIEWS = ("thresholds", "stats", "rate", "tun-info", "persistent-conn", "timeout", "daemon")
+#: What ipvsadm calls an option when it complains; others by their own name.
+CALLED = {
+    "t": "service-address", "u": "service-address", "sctp": "service-address",
+    "f": "service-address", "s": "scheduler", "p": "persistent", "M": "netmask",
+    "r": "real-server", "g": "forwarding-method", "i": "forwarding-method",
+    "m": "forwarding-method", "w": "weight", "x": "u-threshold", "y": "l-threshold",
+    "n": "numeric", "c": "connection", "mcast": "mcast-interface", "o": "ops",
+    "b": "sched-flags",
+}  # fmt: skip
+SUMS = ("tun-nocsum", "tun-csum", "tun-remcsum")
+_DEFINE_SERVICE = ("service-address", "scheduler", "persistent", "netmask", "ops", "pe",
+                   "sched-flags")  # fmt: skip
+_DEFINE_SERVER = ("service-address", "real-server", "forwarding-method", "weight", "u-threshold",
+                  "l-threshold", "tun-type", "tun-port", *SUMS)  # fmt: skip
+_VIEWS = ("timeout", "daemon", "stats", "rate", "thresholds", "persistent-conn", "nosort", "exact",
+          "tun-info")  # fmt: skip
+#: command -> the options that it takes; those with a "+" it must have.
 LEGAL = {
-    "A": "tufsctp s p M o pe b 6", "E": "tufsctp s p M o pe b 6", "D": "tufsctp 6",
-    "a": "tufsctp 6 r g i m w x y tun", "e": "tufsctp 6 r g i m w x y tun", "d": "tufsctp 6 r",
-    "L": "tufsctp 6 n c nosort sort exact view", "S": "n", "Z": "tufsctp 6",
-    "start": "mcast syncid", "stop": "syncid",
+    "A": ("+service-address", *_DEFINE_SERVICE), "E": ("+service-address", *_DEFINE_SERVICE),
+    "D": ("+service-address",), "a": ("+service-address", "+real-server", *_DEFINE_SERVER),
+    "e": ("+service-address", "+real-server", *_DEFINE_SERVER),
+    "d": ("+service-address", "+real-server"), "Z": ("service-address",), "S": ("numeric",),
+    "L": ("numeric", "connection", "service-address", *_VIEWS),
+    "start": ("mcast-interface", "syncid"), "stop": ("syncid",),
 }  # fmt: skip
 
 
@@ -104,6 +126,7 @@ class Request:
     """One understood command line."""
 
     command: str
+    role: str
     options: dict[str, str]
     service: Service | None
     server: Server | None
@@ -147,18 +170,17 @@ def understand(words: list[str]) -> Request:
     command, value = options[0]
     if command in ("start", "stop") and value not in ("master", "backup"):
         raise Exit(2, "illegal start-daemon parameter specified")
-    given: dict[str, str] = {"role": value} if value else {}
+    given: dict[str, str] = {}
     service: Service | None = None
     server: Server | None = None
     for name, text in options[1:]:
-        group = {"t": "service", "u": "service", "sctp": "service", "f": "service"}.get(name, name)
-        group = "method" if group in "gim" else group
         if name in COMMANDS:
             raise Exit(2, f"invalid option `{name}'")
-        if group in given and name != "6":
-            raise Exit(2, f"multiple '{name}' options specified")
-        given[group] = text or name
-        if group == "service":
+        called = CALLED.get(name, name)
+        if called in given and name not in ("6", "sort"):
+            raise Exit(2, f"multiple '{called}' options specified")
+        given[called] = text or name
+        if called == "service-address":
             service = _name(name, text)
         elif name == "6":
             if service is None or not service.mark:
@@ -166,33 +188,32 @@ def understand(words: list[str]) -> Request:
             service.af, service.mask = V6, 128
         elif name == "r":
             server = _server(text, service or Service())
-        _check_legal(command, name)
     for name, text in options[1:]:
         if service is not None and name in ("s", "p", "M", "o", "pe"):
             _define(service, name, text)
         if server is not None:
             _set_server(server, name, text)
-    if command in "AEDaed" and service is None:
-        raise Exit(
-            2, f"You need to supply the 'service-address' option for the '{command}' command"
-        )
-    if command in "aed" and server is None:
-        raise Exit(2, f"You need to supply the 'server-address' option for the '{command}' command")
     if arguments and command != "set":
         raise Exit(2, f"unexpected argument {arguments[0]}")
-    if service is not None and "b" in given:
-        service.flags = _sched_flags(service.scheduler, given["b"])
-    request = Request(command, given, service, server, arguments)
+    if service is not None and "sched-flags" in given:
+        service.flags = _sched_flags(service.scheduler, given["sched-flags"])
+    _check_legal(command, [name for name in given if name not in ("6", "sort")])
+    request = Request(command, value, given, service, server, arguments)
     _check(request)
     return request
 
 
-def _check_legal(command: str, name: str) -> None:
-    legal = LEGAL.get(command, "").split()
-    ok = name in legal or (name in ("t", "u", "f", "sctp") and "tufsctp" in legal)
-    ok = ok or (name.startswith("tun-") and name != "tun-info" and "tun" in legal)
-    if not (ok or (name in VIEWS and "view" in legal)):
-        raise Exit(2, f"Illegal '{name}' option with the '{command}' command")
+def _check_legal(command: str, names: list[str]) -> None:
+    legal = LEGAL.get(command, ())
+    for name in (one[1:] for one in legal if one.startswith("+")):
+        if name not in names:
+            raise Exit(
+                2,
+                f"You need to supply the '{name}' option for the '{COMMANDS[command]}' command",
+            )
+    for name in names:
+        if name not in legal and f"+{name}" not in legal:
+            raise Exit(2, f"Illegal '{name}' option with the '{COMMANDS[command]}' command")
 
 
 def _number(text: str, low: int, high: int, message: str) -> int:
@@ -261,7 +282,7 @@ def _define(service: Service, name: str, text: str) -> None:
         service.scheduler = text
     elif name == "p":
         message = f"invalid timeout value `{text}' specified"
-        service.timeout = _number(text, 1, 31 * 86400, message) if text else 300
+        service.timeout = _number(text, 1, 31 * 86400, message) if text else 360
     elif name == "o":
         service.ops = True
     elif name == "pe":
@@ -320,12 +341,24 @@ def _check(request: Request) -> None:
         server.port = service.port
     if server.af != service.af and server.method != "i":
         raise Exit(2, "Different address family is allowed only for tunneling servers")
-    tunnel = {name for name in given if name.startswith("tun-")}
-    if tunnel and server.method != "i":
+    if any(name.startswith("tun-") for name in given) and server.method != "i":
         raise Exit(2, "Tunnel options conflict with forward method")
-    sums = tunnel & {"tun-nocsum", "tun-csum", "tun-remcsum"}
-    legal = {"ipip": 0, "gue": 3, "gre": 2}[server.tun_type]
-    if len(sums) > min(legal, 1) or (server.tun_type == "gre" and "tun-remcsum" in sums):
-        raise Exit(2, f"Illegal option with the '{server.tun_type}' tunnel type")
-    if ("tun-port" in tunnel) is not (server.tun_type == "gue"):
-        raise Exit(2, f"You need to supply the 'tun-port' option for the '{server.tun_type}'")
+    _check_tunnel(server.tun_type, given)
+
+
+def _check_tunnel(kind: str, given: dict[str, str]) -> None:
+    legal = {"ipip": (), "gue": ("tun-port", *SUMS), "gre": SUMS[:2]}[kind]
+    sums = []
+    for name in ("tun-port", *SUMS):
+        if name == "tun-port" and kind == "gue" and name not in given:
+            raise Exit(2, f"You need to supply the '{name}' option for the '{kind}' tunnel type")
+        if name in given and name not in legal:
+            raise Exit(2, f"Illegal '{name}' option with the '{kind}' tunnel type")
+        if name in given and name in SUMS:
+            sums.append(name)
+    if len(sums) > 1:
+        raise Exit(
+            2,
+            f"The option '{sums[1]}' conflicts with the '{sums[0]}' option "
+            f"in the '{kind}' tunnel type",
+        )

@@ -214,7 +214,9 @@ class FakeIpvs:
 
     def _list(self, request: Request) -> str:
         given = request.options
-        assert "n" in given or given.keys() & {"timeout", "daemon"}, "the console reads with -n"
+        assert "numeric" in given or given.keys() & {"timeout", "daemon"}, (
+            "the console reads with -n"
+        )
         if "timeout" in given:
             return "Timeout (tcp tcpfin udp): {} {} {}\n".format(*self.timeouts)
         if "daemon" in given:
@@ -240,17 +242,17 @@ class FakeIpvs:
             self.timeouts[index] = int(text) or self.timeouts[index]
 
     def _daemon(self, request: Request) -> None:
-        role = request.options["role"]
+        role = request.role
         if request.command == "stop":
             if self.daemons.pop(role, None) is None:
                 raise Refused("No daemon is running")
             return
         if role in self.daemons:
             raise Refused("Daemon has already run")
-        if request.options.get("mcast", "eth0") not in self.interfaces:
+        if request.options.get("mcast-interface", "eth0") not in self.interfaces:
             raise Refused(EINVAL)
         syncid = int(request.options.get("syncid", "255"))
-        self.daemons[role] = (request.options.get("mcast", "eth0"), syncid)
+        self.daemons[role] = (request.options.get("mcast-interface", "eth0"), syncid)
 
     def _script(self, argv: tuple[str, ...], stdin: bytes) -> tuple[int, str, str]:
         """Really run a script. It sees this table under /proc, and this ipvsadm."""

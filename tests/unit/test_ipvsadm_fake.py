@@ -28,14 +28,31 @@ def test_it_prints_like_ipvsadm(arguments: str) -> None:
     assert out == ipvsadm(arguments)
 
 
-def test_it_prints_like_the_kernel() -> None:
-    def sections(text: str) -> list[str]:
-        """The services in any order: the order is that of a hash."""
-        return sorted(re.split(r"\n(?=\w)", text))
+def sections(text: str) -> list[str]:
+    """The services of a /proc listing in any order: theirs is that of a hash."""
+    return sorted(re.split(r"\n(?=\w)", text.strip("\n")))
 
+
+def test_it_prints_like_the_kernel() -> None:
     code, out, _ = director().run(("cat", "/proc/net/ip_vs"))
     assert code == 0
     assert sections(out) == sections(kernel("ip_vs"))
+
+
+def test_it_answers_a_whole_session_like_the_director() -> None:
+    """121 commands typed on a Debian 12 director, each with its output and exit code."""
+    parts = captured("ipvsadm-1.31_semantics.transcript").split("$ ")[1:]
+    assert len(parts) == 121
+    fake = FakeIpvs()
+    for part in parts:
+        command, _, answer = part.partition("\n")
+        said, _, expected = answer.rpartition("rc=")
+        code, out, error = fake.run(tuple(command.split()))
+        assert (command, code) == (command, int(expected))
+        if command.startswith("cat"):
+            assert sections(out) == sections(said)
+        else:
+            assert (command, out + error) == (command, said)
 
 
 def transcript() -> list[tuple[str, str, int]]:

@@ -252,7 +252,7 @@ def test_an_unknown_line_of_proc_is_quoted() -> None:
     [
         # What ipvsadm does not say is the default.
         (["-A -t 10.0.0.1:80"], ["-A -t 10.0.0.1:80 -s wlc"]),
-        (["-A -t 10.0.0.1:0 -p"], ["-A -t 10.0.0.1:0 -s wlc -p 300"]),
+        (["-A -t 10.0.0.1:0 -p"], ["-A -t 10.0.0.1:0 -s wlc -p 360"]),
         (
             ["-A -u 10.0.0.1:53 -s sh -b flag-2,flag-1"],
             ["-A -u 10.0.0.1:53 -s sh -b sh-fallback,sh-port"],
