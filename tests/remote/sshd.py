@@ -132,6 +132,11 @@ class Sshd:
     def log(self) -> str:
         return (self.directory / "log").read_text()
 
+    @property
+    def logins(self) -> int:
+        """How many connections have logged in."""
+        return self.log.count("Accepted publickey for")
+
     def stop(self) -> None:
         """End the server; sessions that it has open live on, as with systemd."""
         if self._process is not None and self._process.poll() is None:
