@@ -4,8 +4,9 @@ PYTHON := .venv/bin/python
 BIND ?= 127.0.0.1
 PORT ?= 8000
 NODE ?= lb1
+RACK ?= 0
 CONSOLE := $(PYTHON) -m console --with-parent --bind $(BIND):$(PORT)
-RACK := --with 'lab=python3 -m lab up --foreground' --ready 'lab=^NODE '
+LAB := python3 -m lab --instance $(RACK)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test lint types checks unit app postgres access remote rack browser \
@@ -17,7 +18,8 @@ help: ## this list
 
 demo: ## console and rack, filled with something to look at, until Ctrl-C
 	@./setup.sh demo
-	@exec $(CONSOLE) $(RACK) --then 'demo=$(PYTHON) manage.py demo'
+	@exec $(CONSOLE) --with 'lab=$(LAB) up --foreground' --ready 'lab=^NODE ' \
+		--then 'demo=$(PYTHON) manage.py demo'
 
 run: ## the console alone, until Ctrl-C (BIND=127.0.0.1 PORT=8000)
 	@./setup.sh run
@@ -36,13 +38,13 @@ bench: ## a benchmark (NAME=planner_100k)
 
 lab: ## build and boot the rack, which then stays up
 	@./setup.sh lab
-	@python3 -m lab up
+	@$(LAB) up
 
-lab-shell: ## a shell on a machine of the rack (NODE=lb1)
-	@exec python3 -m lab shell $(NODE)
+lab-shell: ## a shell on a machine of the rack (NODE=lb1 RACK=0)
+	@exec $(LAB) shell $(NODE)
 
 lab-stop: ## stop the rack
-	@python3 -m lab down
+	@$(LAB) down
 
 pins: ## choose and pin the newest versions of the Python packages
 	@./setup.sh test

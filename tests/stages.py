@@ -112,7 +112,7 @@ def lint() -> Tally:
     return (
         check(PYTHON, "-m", "ruff", "check", ".")
         + check(PYTHON, "-m", "ruff", "format", "--check", ".")
-        + check(PYTHON, "-m", "djlint", "--lint", "--check", "--quiet", "templates")
+        + check(PYTHON, "-m", "djlint", "--lint", "--quiet", "templates")
         + check(f"{sys.prefix}/bin/shellcheck", *shell_scripts())
     )
 
