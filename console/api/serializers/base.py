@@ -39,9 +39,24 @@ class Strict(serializers.Serializer):
         return ErrorDetail(_("There is no such field."), code="unknown_field")
 
 
+class AddressField(serializers.IPAddressField):
+    """An IPv4 or IPv6 address. A zone (fe80::1%eth0, RFC 4007) means something on one machine
+    only: it is refused here, where Django would silently drop it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, str) and "%" in data:
+            raise ValidationError([ErrorDetail(_("Give the address without a zone."), code="zone")])
+        return str(super().to_internal_value(data))
+
+
 class RowSerializer(Strict, serializers.ModelSerializer):
     """A row as a document. Uniqueness is the verb's to check, where it is also held;
     text is taken as it comes, for a program says what it means."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.GenericIPAddressField: AddressField,
+    }
 
     def build_standard_field(
         self, field_name: str, model_field: models.Field[Any, Any]
