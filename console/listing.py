@@ -196,11 +196,8 @@ def _choices(field: forms.Field) -> list[tuple[str, str]]:
     if isinstance(field, forms.NullBooleanField):
         return [("", _("any")), ("true", _("yes")), ("false", _("no"))]
     if isinstance(field, forms.ChoiceField):
-        named = [
-            (str(value), str(label))
-            for value, label in field.choices  # type: ignore[misc, union-attr]
-            if value
-        ]
+        choices: Any = field.choices
+        named = [(str(value), str(label)) for value, label in choices if value]
         return [("", _("any")), *named]
     return []
 

@@ -10,7 +10,8 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from console.models import Host
-from console.preflight import READINESS_LABELS, ROLE_LABELS, Facts, Finding, ParseError, Status
+from console.preflight import READINESS_LABELS, ROLE_LABELS, Finding, ParseError, Status
+from console.preflight.types import Distribution
 from console.tones import tone_of
 
 #: The parameters of a remedy that are commands, and the family of distributions of each.
@@ -43,7 +44,8 @@ class RoleReport:
 class Report:
     """A preflight as the page of a host shows it."""
 
-    facts: Facts
+    system: str
+    kernel: str
     roles: list[RoleReport]
 
 
@@ -54,11 +56,16 @@ def report_of(host: Host) -> Report | None:
     if not kept:
         return None
     try:
-        facts = Facts.from_json(kept["facts"])
+        system = kept["facts"]["distribution"]
+        distribution = Distribution(
+            system["id"], tuple(system["like"]), system["version"], system["name"]
+        )
+        kernel = kept["facts"]["kernel"]["release"]
         findings = [Finding.from_json(data) for data in kept["findings"]]
-    except (ParseError, KeyError):
+    except (ParseError, KeyError, TypeError):
         return None
-    return Report(facts, _reports(findings, kept.get("roles", {}), facts.distribution.family))
+    roles = _reports(findings, kept.get("roles", {}), distribution.family)
+    return Report(distribution.name, kernel, roles)
 
 
 def _reports(findings: list[Finding], verdicts: dict[str, str], family: str) -> list[RoleReport]:

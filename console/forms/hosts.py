@@ -47,6 +47,13 @@ class FingerprintForm(forms.Form):
     fingerprint = forms.CharField(max_length=128)
 
 
+class SecretTextarea(forms.Textarea):
+    """Takes a secret and never gives it back, not even after an error."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 class CredentialForm(VersionedForm):
     """A key or a password. Kept secrets are never shown again: empty means unchanged."""
 
@@ -62,7 +69,7 @@ class CredentialForm(VersionedForm):
         label=_("Secret"),
         strip=False,
         max_length=32768,
-        widget=forms.Textarea(
+        widget=SecretTextarea(
             attrs={"rows": 6, "class": "mono", "autocomplete": "off", "spellcheck": "false"}
         ),
     )
