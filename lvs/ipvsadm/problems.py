@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from console.planning import Problem
 
@@ -201,8 +201,10 @@ def _address(
 ) -> Iterator[Problem]:
     subject = str(destination.key)
     address = ip_address(destination.key.address)
-    is_linklocal = address.version == 6 and address.is_link_local
-    if address.is_multicast or address.is_unspecified or is_linklocal or int(address) == 0xFFFFFFFF:
+    is_refused = address.is_multicast or address.is_unspecified or int(address) == 0xFFFFFFFF
+    if isinstance(address, IPv6Address):
+        is_refused = is_refused or address.is_link_local or address.ipv4_mapped is not None
+    if is_refused:
         yield Problem(
             "ipvs-server-not-unicast",
             subject,

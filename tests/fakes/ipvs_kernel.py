@@ -285,7 +285,9 @@ def _is_unicast(server: Server) -> bool:
     first = server.address[0]
     if server.af == V4:
         return 0 < first < 224
-    return first != 0xFF and server.address != bytes(16) and server.address[:2] != b"\xfe\x80"
+    mapped = server.address[:12] == bytes(10) + b"\xff\xff"
+    unspecified, link_local = server.address == bytes(16), server.address[:2] == b"\xfe\x80"
+    return first != 0xFF and not (mapped or unspecified or link_local)
 
 
 def main() -> None:

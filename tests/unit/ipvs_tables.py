@@ -18,7 +18,7 @@ from lvs.ipvsadm.types import (
 
 VIPS = ("10.0.0.1", "203.0.113.9", "192.0.2.254", "2001:db8::1", "fd00:0:0:1::", "::ffff:10.0.0.1")
 RIPS_4 = ("10.1.0.1", "10.1.0.2", "192.168.7.9", "172.31.255.254")
-RIPS_6 = ("fd00:1::11", "2001:db8:0:0:1::2", "::ffff:10.1.0.1")
+RIPS_6 = ("fd00:1::11", "2001:db8:0:0:1::2")
 FLAGS = {"sh": ("sh-fallback", "sh-port"), "mh": ("mh-fallback", "mh-port")}
 SCHEDULERS = ("rr", "wrr", "wlc", "sh", "mh", "fo")
 
