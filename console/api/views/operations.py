@@ -15,6 +15,7 @@ from console.api.serializers.operations import OperationDetailSerializer, Operat
 from console.api.views.base import ApiView, DetailView, ListView
 from console.filters import OperationFilter
 from console.models import Operation, Step
+from console.waiting import wait_for
 
 _PREFER = OpenApiParameter(
     "Prefer",
@@ -47,7 +48,7 @@ class OperationDetail(DetailView):
         """The operation with its steps; with `Prefer: wait=30` once it has ended."""
         seconds = wait.wanted_wait(request)
         if seconds is not None:
-            wait.wait_for(self.get_object(), seconds)
+            wait_for(self.get_object(), seconds)
         response = super().get(request, *args, **kwargs)
         if seconds is not None:
             response["Preference-Applied"] = f"wait={seconds}"
