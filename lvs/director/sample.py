@@ -15,7 +15,7 @@ from lvs.director import boot
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import parse, partial
 from lvs.ipvsadm.combine import Sample
-from lvs.ipvsadm.digest import PROGRAM
+from lvs.ipvsadm.digest import PROGRAM, digest_of
 from lvs.ipvsadm.errors import ParseError
 from lvs.ipvsadm.types import ServiceKey
 
@@ -24,8 +24,8 @@ END = "end"
 
 _FILES = " ".join((boot.RULES, boot.VIPS, boot.SYSCTL, boot.UNIT))
 
-#: One reading of the kernel's listing serves the digest and the table, so that both speak
-#: of the same moment. `ipvsadm` comes first: it loads the module where that is missing.
+#: `ipvsadm` comes first: it loads the module where that is missing. A whole look needs no
+#: digest from the director: the table that was read has the same one.
 _BEGIN = """
 [ -e /proc/net/ip_vs ] || ipvsadm -Ln > /dev/null || { echo "@@ failed $?"; exit 0; }
 t=$(mktemp) || { echo '@@ failed mktemp'; exit 0; }
@@ -61,7 +61,7 @@ echo '@@ unit'
 echo '@@ {END}'
 """
 ARGV = ("sh", "-s")
-WHOLE_SCRIPT = f"{_BEGIN}{_WHOLE_TABLE}{_DIGEST}{_SURROUNDINGS}".encode()
+WHOLE_SCRIPT = f"{_BEGIN}{_WHOLE_TABLE}{_SURROUNDINGS}".encode()
 
 
 def quick_script(keys: Collection[ServiceKey] = ()) -> bytes:
@@ -100,12 +100,15 @@ def read_look(text: str, said: str = "", keys: Collection[ServiceKey] = ()) -> L
     InconsistentSample when the table changed between its two readings.
     """
     parts = split(text, said)
-    sample, rest = None, ""
+    around = _surroundings(parts)
     if "thresholds" in parts:
-        sample = parse.combine_sample(parts["thresholds"], parts["proc"], parts.get("save"))
-    elif "shown" in parts:
-        sample, rest = partial.parse_partial(parts["shown"], keys)
-    return Look(parts["digest"].strip().partition(" ")[0], _surroundings(parts), sample, rest)
+        whole = parse.combine_sample(parts["thresholds"], parts["proc"], parts.get("save"))
+        return Look(digest_of(whole.table, whole.hz), around, whole)
+    digest = parts["digest"].strip().partition(" ")[0]
+    if "shown" not in parts:
+        return Look(digest, around)
+    some, rest = partial.parse_partial(parts["shown"], keys)
+    return Look(digest, around, some, rest)
 
 
 def split(text: str, said: str = "") -> dict[str, str]:

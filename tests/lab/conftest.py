@@ -1,0 +1,92 @@
+"""The rack and a running console. A rack that does not come up fails the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.rack import Rack
+from tests.running_console import RunningConsole
+
+#: Every node that the tests declare as a host of the console.
+HOSTS = ("lb1", "lb2", "client")
+
+
+@pytest.fixture(scope="session")
+def rack() -> Iterator[Rack]:
+    """The rack, fresh from its template; its number is EVENKEEL_TEST_RACK, 0 by default."""
+    found = Rack(int(os.environ.get("EVENKEEL_TEST_RACK", "0")))
+    if not found.up():
+        found.reset()
+    yield found
+
+
+@pytest.fixture(scope="session")
+def console(rack: Rack) -> Iterator[RunningConsole]:
+    """A console that has the rack's machines as hosts, their keys accepted."""
+    running = RunningConsole(EVENKEEL_POLL_INTERVAL="10", EVENKEEL_SWEEP_INTERVAL="2")
+    running.start()
+    try:
+        onboard(running, rack)
+        yield running
+    finally:
+        running.stop()
+
+
+def onboard(console: RunningConsole, rack: Rack, names: tuple[str, ...] = HOSTS) -> None:
+    """Declare machines of the rack as hosts and accept their keys, as a program would."""
+    with open(rack.node("lb1").key_path) as file:
+        credential = console.call(
+            "POST", "credentials/", {"name": "rack", "kind": "key", "secret": file.read()}
+        )
+    assert credential.status == 201, credential
+    for name in names:
+        node = rack.node(name)
+        made = console.call(
+            "POST",
+            "hosts/",
+            {
+                "name": name,
+                "address": node.address,
+                "port": node.port,
+                "credential": credential.body["id"],
+            },
+        )
+        assert made.status == 201, made
+        console.done(made.body["operation"])
+        host = console.call("GET", f"hosts/{made.body['id']}/").body
+        assert host["offered_key"] == node.host_key
+        accepted = console.call(
+            "POST",
+            f"hosts/{host['id']}/accept-key/",
+            {"fingerprint": host["offered_fingerprint"]},
+        )
+        assert accepted.status == 202, accepted
+        console.done(accepted.headers["location"])
+
+
+@pytest.fixture(scope="session")
+def hosts(console: RunningConsole) -> dict[str, dict[str, Any]]:
+    """The declared hosts by name."""
+    return {host["name"]: host for host in console.call("GET", "hosts/").body["results"]}
+
+
+@pytest.fixture(scope="session")
+def lb1(console: RunningConsole, hosts: dict[str, dict[str, Any]]) -> int:
+    """lb1 as a director; its number."""
+    made = console.call(
+        "POST",
+        "lvs/directors/",
+        {
+            "host": hosts["lb1"]["id"],
+            "vip_interface": "pub0",
+            "probe_host": hosts["client"]["id"],
+        },
+    )
+    assert made.status == 201, made
+    console.done(made.body["operation"])
+    number: int = made.body["id"]
+    return number
