@@ -12,7 +12,18 @@ from console import alerts, hosts
 from console.execution import Refusal, Run
 from console.models import Host
 from console.planning import Step
-from console.preflight import IncompleteSample, argv, check, parse, probe_script, summary
+from console.preflight import (
+    TIMEOUT,
+    Facts,
+    IncompleteSample,
+    ParseError,
+    argv,
+    check,
+    parse,
+    probe_script,
+    suggest_roles,
+    summary,
+)
 from console.remote.ssh import scan_host_key
 from console.remote.transport import HostKey, HostKeyChanged
 
@@ -48,13 +59,13 @@ def preflight(run: Run) -> dict[str, Any]:
             remedy="Compare the fingerprint on the host's page, then accept the key.",
         )
     session = run.session(host)
-    step = Step("Look what is there", argv(), stdin=probe_script(), timeout=120.0)
+    step = Step("Look what is there", argv(), stdin=probe_script(), timeout=TIMEOUT)
     sent_at = timezone.now()
     result = run.run(session, step)
     received_at = timezone.now()
     try:
         facts = parse(result.stdout)
-    except IncompleteSample as error:
+    except (IncompleteSample, ParseError) as error:
         raise Refusal(
             "incomplete-sample",
             f"{host.name}: the look at the machine was cut short",
@@ -64,7 +75,7 @@ def preflight(run: Run) -> dict[str, Any]:
     return _keep(host, facts, sent_at, received_at)
 
 
-def _keep(host: Host, facts: Any, sent_at: datetime, received_at: datetime) -> dict[str, Any]:
+def _keep(host: Host, facts: Facts, sent_at: datetime, received_at: datetime) -> dict[str, Any]:
     findings = check(facts, username=host.username, sent_at=sent_at, received_at=received_at)
     roles = summary(findings)
     Host.objects.filter(pk=host.pk).update(
@@ -72,6 +83,7 @@ def _keep(host: Host, facts: Any, sent_at: datetime, received_at: datetime) -> d
             "facts": facts.to_json(),
             "findings": [finding.to_json() for finding in findings],
             "roles": roles,
+            "suggested": [str(role) for role in suggest_roles(facts)],
         },
         preflight_at=received_at,
     )

@@ -110,7 +110,7 @@ def advice(service: VirtualService) -> list[Problem]:
 
 def kernel_schedulers(director: Director) -> frozenset[str] | None:
     """The schedulers that the director's kernel has, or None before a preflight."""
-    names = director.host.preflight.get("facts", {}).get("schedulers")
+    names = director.host.preflight.get("facts", {}).get("ipvs", {}).get("schedulers")
     return frozenset(names) if names else None
 
 

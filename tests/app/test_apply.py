@@ -30,7 +30,10 @@ def declare(director: Director, **values: Any) -> tuple[VirtualService, Operatio
             "name": "shop",
             "vip": "10.10.0.50",
             "port": 80,
-            "real_servers": [{"rip": "10.20.0.11", "port": 8080}, {"rip": "10.20.0.12", "port": 80}],
+            "real_servers": [
+                {"rip": "10.20.0.11", "port": 8080},
+                {"rip": "10.20.0.12", "port": 80},
+            ],
             "apply": True,
         }
         | values,
@@ -50,7 +53,10 @@ def test_apply_puts_service_vip_forwarding_and_saved_table_in_place(
     director, fake = lb1
     service, operation = declare(director)
     operation = work(operation)
-    assert operation.status == "succeeded", [(s.title, s.status, s.exit_code, s.stderr[:300], s.stdout[:300]) for s in operation.steps.all()]
+    assert operation.status == "succeeded", [
+        (s.title, s.status, s.exit_code, s.stderr[:300], s.stdout[:300])
+        for s in operation.steps.all()
+    ]
     assert fake.table.save_text() == (
         "-A -t 10.10.0.50:80 -s wlc\n"
         "-a -t 10.10.0.50:80 -r 10.20.0.11:8080 -m -w 1\n"
@@ -105,9 +111,7 @@ def test_unmanaged_entries_are_listed_and_never_touched(
     assert "10.10.0.99" not in fake.read(boot.RULES)
 
 
-def test_adopt_changes_nothing_in_the_table(
-    lb1: tuple[Director, FakeDirector], work: Work
-) -> None:
+def test_adopt_changes_nothing_in_the_table(lb1: tuple[Director, FakeDirector], work: Work) -> None:
     director, fake = lb1
     fake.table.load(
         "-A -u 10.10.0.9:53 -s wrr -p 30 -M 255.255.255.0\n"

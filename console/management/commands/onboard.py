@@ -14,7 +14,7 @@ from console.access import Actor
 from console.actions import credentials, hosts
 from console.commands import ConsoleCommand
 from console.models import Credential, Host
-from console.preflight.types import Finding
+from console.preflight import Finding
 
 
 class Command(ConsoleCommand):
@@ -108,6 +108,6 @@ class Command(ConsoleCommand):
             self.stdout.write(f"{role}: {verdict}")
         for data in host.preflight.get("findings", []):
             finding = Finding.from_json(data)
-            self.stdout.write(f"  [{finding.status}] {finding.text}")
-            if finding.status != "ok" and finding.remedy_text:
-                self.stdout.write(f"      {finding.remedy_text}")
+            self.stdout.write(f"  [{finding.status}] {finding.text()}")
+            if finding.status != "ok" and finding.remedy_text():
+                self.stdout.write(f"      {finding.remedy_text()}")
