@@ -7,4 +7,4 @@ class LvsConfig(AppConfig):
     verbose_name = _("Load balancing")
 
     def ready(self) -> None:
-        from lvs import kinds  # noqa: F401  registers this app's operations and alerts
+        from lvs import kinds, navigation  # noqa: F401  both register what they know

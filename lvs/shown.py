@@ -107,6 +107,13 @@ class Path:
     active: int | None
     inactive: int | None
 
+    @property
+    def method(self) -> str:
+        """NAT, DR, or both where real servers differ."""
+        return " + ".join(
+            name for name, used in (("NAT", self.has_masq), ("DR", self.has_route)) if used
+        )
+
 
 def standing(service: VirtualService, plan: Plan) -> Standing:
     """What a person wants to know first."""
@@ -137,9 +144,13 @@ def proof_is_old(service: VirtualService) -> bool:
 
 
 def plan_for(actor: Actor, service: VirtualService) -> Plan:
-    """What Apply would run for this service. Members of a tenant are shown its own lines,
-    not what their neighbours on the director need around the table."""
-    plan = planned.planned_changes(service.director, services=[service])
+    """What Apply would run for this service, as far as the actor may see it."""
+    return visible_plan(actor, planned.planned_changes(service.director, services=[service]))
+
+
+def visible_plan(actor: Actor, plan: Plan) -> Plan:
+    """Members of a tenant are shown the lines of their own services, not what their
+    neighbours on the director need around the table."""
     if actor.can("director.view"):
         return plan
     return Plan(tuple(step for step in plan if step.argv == planner.ARGV))

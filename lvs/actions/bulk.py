@@ -13,6 +13,7 @@ from console.access import Actor, require
 from console.errors import VerbRefused
 from console.models import Operation
 from lvs.actions.applying import begin_apply
+from lvs.actions.directors import request_apply
 from lvs.actions.virtual_services import let_go
 from lvs.models import Director, VirtualService
 
@@ -32,7 +33,9 @@ class Answer:
 def apply_several(actor: Actor, services: Services) -> list[Answer]:
     """Bring the given services to what is declared for them; a busy director refuses its own."""
     _require_all(actor, services)
-    return _each_director(services, lambda director, ours: begin_apply(actor, director, ours))
+    return _each_director(
+        services, lambda director, ours: request_apply(actor, director, services=ours)
+    )
 
 
 def remove_several(actor: Actor, services: Services, *, confirm: str) -> list[Answer]:

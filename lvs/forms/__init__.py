@@ -1,0 +1,1 @@
+"""The forms of load balancing, one file a noun."""

@@ -1,0 +1,52 @@
+/* Makes the forms of load balancing better; they work without it. */
+(function () {
+  "use strict";
+
+  /* Another director or host: draw the form again with what that one has. */
+  for (const button of document.querySelectorAll("[data-redraw]")) {
+    button.closest("p").hidden = true;
+    document.getElementById(button.dataset.redraw).addEventListener("change", () => {
+      button.form.requestSubmit(button);
+    });
+  }
+
+  /* Rows: added from the template, taken away by ticking their box and hiding them. */
+  const rows = document.getElementById("rows");
+  const template = document.getElementById("row-template");
+  const add = document.querySelector("[data-add-row]");
+  if (!rows || !template || !add) return;
+  const total = document.getElementById(`id_${add.dataset.addRow}-TOTAL_FORMS`);
+
+  function addRow() {
+    const html = template.innerHTML.replaceAll("__prefix__", total.value);
+    rows.insertAdjacentHTML("beforeend", html);
+    total.value = Number(total.value) + 1;
+    arm(rows.lastElementChild);
+    return rows.lastElementChild;
+  }
+
+  function arm(row) {
+    const box = row.querySelector("input[name$='-DELETE']");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-small";
+    button.textContent = "✕";
+    button.setAttribute("aria-label", box.labels[0].textContent);
+    button.addEventListener("click", () => {
+      box.checked = true;
+      row.hidden = true;
+      const next = rows.querySelector("tr:not([hidden]) input:not([type=hidden])");
+      (next || add).focus();
+    });
+    box.classList.add("visually-hidden");
+    box.tabIndex = -1;
+    if (box.checked) row.hidden = true;
+    box.after(button);
+  }
+
+  Array.from(rows.children).forEach(arm);
+  add.addEventListener("click", (event) => {
+    event.preventDefault();
+    addRow().querySelector("input:not([type=hidden])").focus();
+  });
+})();

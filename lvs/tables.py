@@ -1,0 +1,133 @@
+"""Columns of the lists of load balancing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_tables2 as tables
+from django.conf import settings
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from console.access import actor_of
+from console.shell import may_somewhere
+from console.tables import AgeColumn, ListTable, NameColumn
+from console.templatetags.components import age, badge, pill
+from lvs.models import Director, VirtualService
+
+_NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
+_VERDICTS = {
+    "proved": ("ok", _("proved")),
+    "partial": ("warn", _("in part")),
+    "failed": ("bad", _("failed")),
+}
+_METHODS = {"masq": "NAT", "route": "DR"}
+
+
+def _pills(*drawn: SafeString | str) -> SafeString:
+    return format_html('<span class="pills">{}</span>', SafeString("").join(drawn))
+
+
+class DirectorTable(ListTable):
+    """Needs `service_count` and `pending_count` on each row."""
+
+    name = NameColumn(url_name="director", accessor="host__name", verbose_name=_("Director"))
+    policy = tables.Column(verbose_name=_("Policy"))
+    drift_count = tables.Column(verbose_name=_("State"))
+    services = tables.Column(
+        verbose_name=_("Virtual services"), accessor="service_count", attrs=_NUMBER
+    )
+    unmanaged_count = tables.Column(verbose_name=_("Unmanaged"), attrs=_NUMBER)
+    observed_at = AgeColumn(verbose_name=_("Seen"), stale_after=settings.POLL_INTERVAL * 3)
+
+    def render_policy(self, record: Director) -> str:
+        return record.get_policy_display().partition(":")[0]
+
+    def value_policy(self, record: Director) -> str:
+        return record.policy
+
+    def render_drift_count(self, record: Any) -> SafeString:
+        if record.observed_at is None:
+            state = pill(_("never read"), "warn")
+        elif record.has_drifted:
+            state = pill(_("%(count)d differ") % {"count": record.drift_count}, "bad")
+        else:
+            state = pill(_("as declared"), "ok")
+        failed = pill(_("last look failed"), "bad") if record.observe_error else ""
+        pending = (
+            pill(_("%(count)d to apply") % {"count": record.pending_count}, "warn")
+            if record.pending_count
+            else ""
+        )
+        return _pills(state, failed, pending)
+
+    def value_drift_count(self, record: Director) -> int:
+        return record.drift_count
+
+    def render_unmanaged_count(self, value: int) -> SafeString | int:
+        return pill(str(value), "warn") if value else value
+
+
+class VirtualServiceTable(ListTable):
+    """Needs `server_count` and `verdict` on each row."""
+
+    pick = tables.TemplateColumn(
+        template_name="lvs/parts/pick.html", verbose_name="", exclude_from_export=True
+    )
+    name = NameColumn(url_name="virtual-service", verbose_name=_("Virtual service"))
+    vip = tables.Column(verbose_name=_("Address"))
+    director = tables.Column(verbose_name=_("Director"), accessor="director__host__name")
+    forwarding = tables.Column(verbose_name=_("Method"))
+    scheduler = tables.Column(verbose_name=_("Scheduler"))
+    servers = tables.Column(verbose_name=_("Real servers"), accessor="server_count", attrs=_NUMBER)
+    provisioning_status = tables.Column(verbose_name=_("State"))
+    proof = tables.Column(verbose_name=_("Proof"), accessor="verdict", empty_values=())
+
+    def before_render(self, request: Any) -> None:
+        """Only those who may change something have boxes to tick."""
+        if not may_somewhere(actor_of(request), "virtual_service.manage"):
+            self.columns.hide("pick")
+
+    def render_vip(self, record: VirtualService) -> SafeString:
+        return format_html(
+            '<span class="mute">{}</span> <code class="breakable">{}</code>',
+            record.get_protocol_display(),
+            record.address,
+        )
+
+    def value_vip(self, record: VirtualService) -> str:
+        return f"{record.protocol}:{record.address}"
+
+    def render_director(self, record: VirtualService) -> SafeString | str:
+        name = record.director.host.name
+        if not actor_of(self.request).can("director.view"):
+            return name
+        return format_html('<a href="{}">{}</a>', record.director.get_absolute_url(), name)
+
+    def value_director(self, record: VirtualService) -> str:
+        return record.director.host.name
+
+    def render_forwarding(self, record: VirtualService) -> str:
+        return _METHODS[record.forwarding]
+
+    def value_forwarding(self, record: VirtualService) -> str:
+        return record.forwarding
+
+    def render_provisioning_status(self, record: VirtualService) -> SafeString:
+        leaving = pill(_("being removed"), "warn") if record.is_leaving else ""
+        return _pills(badge(record, "provisioning_status"), leaving)
+
+    def value_provisioning_status(self, record: VirtualService) -> str:
+        return record.provisioning_status
+
+    def render_proof(self, record: Any) -> SafeString:
+        if record.proved_at is None:
+            return format_html('<span class="mute">{}</span>', _("never"))
+        tone, words = _VERDICTS.get(record.verdict, ("neutral", _("unknown")))
+        return format_html(
+            '{} <span class="mute">{}</span>', pill(words, tone), age(record.proved_at)
+        )
+
+    def value_proof(self, record: Any) -> str:
+        return record.verdict or ""

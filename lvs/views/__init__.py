@@ -1,0 +1,1 @@
+"""The pages of load balancing, one file a noun."""
