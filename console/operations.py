@@ -32,8 +32,10 @@ log = structlog.get_logger(__name__)
 
 #: Claims of one operation before it is given up aloud.
 MAX_ATTEMPTS = 5
-#: Fences of one operation stay below the next operation's.
+#: Fences of one operation stay below the next operation's, and those of an epoch below the
+#: next epoch's.
 _FENCES_PER_OPERATION = 1000
+_FENCES_PER_EPOCH = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +127,13 @@ def claim(pk: int) -> Operation | None:
     A task that comes twice, late or for nothing therefore does no harm.
     """
     now = timezone.now()
+    first_fence = settings.FENCE_EPOCH * _FENCES_PER_EPOCH + pk * _FENCES_PER_OPERATION
     taken = Operation.objects.filter(
         Q(not_before=None) | Q(not_before__lte=now), pk=pk, status=Operation.Status.QUEUED
     ).update(
         status=Operation.Status.RUNNING,
         attempt=F("attempt") + 1,
-        fence=pk * _FENCES_PER_OPERATION + F("attempt") + 1,
+        fence=F("attempt") + 1 + first_fence,
         worker=worker_name(),
         heartbeat_at=now,
         started_at=now,

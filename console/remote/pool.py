@@ -376,12 +376,12 @@ _default: Pool | None = None
 _default_lock = threading.Lock()
 
 
-def default_pool() -> Pool:
-    """The pool of this process; made on first use."""
+def default_pool(settings: PoolSettings | None = None) -> Pool:
+    """The pool of this process; made on first use, with `settings`."""
     global _default
     with _default_lock:
         if _default is None:
-            _default = Pool()
+            _default = Pool(settings)
             atexit.register(_default.close)
         return _default
 

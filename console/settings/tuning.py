@@ -26,6 +26,9 @@ POLL_INTERVAL = _number("EVENKEEL_POLL_INTERVAL", 30)
 #: anything moved, and only what is being changed is read whole.
 LARGE_TABLE = int(_number("EVENKEEL_LARGE_TABLE", 1000))
 FULL_READ_INTERVAL = _number("EVENKEEL_FULL_READ_INTERVAL", 600)
+#: Raise it by one after restoring an older backup of the database: every machine then takes
+#: the console's fencing numbers as new, although operations are numbered from the backup on.
+FENCE_EPOCH = int(_number("EVENKEEL_FENCE_EPOCH", 0))
 #: What one pass may take away from a machine, as a share of what is ours, and the number that
 #: is always allowed.
 REMOVAL_CAP_SHARE = _number("EVENKEEL_REMOVAL_CAP_SHARE", 0.5)
