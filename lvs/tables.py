@@ -6,7 +6,7 @@ from typing import Any
 
 import django_tables2 as tables
 from django.conf import settings
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -26,7 +26,7 @@ _METHODS = {"masq": "NAT", "route": "DR"}
 
 
 def _pills(*drawn: SafeString | str) -> SafeString:
-    return format_html('<span class="pills">{}</span>', SafeString("").join(drawn))
+    return format_html('<span class="pills">{}</span>', format_html_join("", "{}", zip(drawn)))
 
 
 class DirectorTable(ListTable):
@@ -91,7 +91,7 @@ class VirtualServiceTable(ListTable):
 
     def render_vip(self, record: VirtualService) -> SafeString:
         return format_html(
-            '<span class="mute">{}</span> <code class="breakable">{}</code>',
+            '<span class="mute">{}</span> <code class="address">{}</code>',
             record.get_protocol_display(),
             record.address,
         )
