@@ -182,27 +182,27 @@
     const KEY = "evenkeel-since";
     let since = sessionStorage.getItem(KEY) || toasts.dataset.since;
 
-    async function ask() {
-      let wait = 30000;
-      if (document.visibilityState === "visible") {
-        try {
-          const answer = await fetch(toasts.dataset.poll + "?since=" + encodeURIComponent(since));
-          if (answer.ok && !answer.redirected) {
-            const fragment = document.createElement("template");
-            fragment.innerHTML = await answer.text();
-            for (const toast of all(".banner", fragment.content)) {
-              const link = toast.querySelector("a");
-              if (!link || new URL(link.href).pathname !== location.pathname) toasts.append(toast);
-            }
-            since = answer.headers.get("X-Since") || since;
-            sessionStorage.setItem(KEY, since);
-            if (answer.headers.get("X-Live") === "1") wait = 3000;
-          }
-        } catch (error) {
-          wait = 30000; /* the console is away: ask again later */
-        }
+    function show(html) {
+      const fragment = document.createElement("template");
+      fragment.innerHTML = html;
+      for (const toast of all(".banner", fragment.content)) {
+        /* A template's own document has no address to resolve links against. */
+        const link = toast.querySelector("a").getAttribute("href");
+        if (new URL(link, location.href).pathname !== location.pathname) toasts.append(toast);
       }
-      setTimeout(ask, wait);
+    }
+
+    async function ask() {
+      const address = toasts.dataset.poll + "?since=" + encodeURIComponent(since);
+      const isSeen = document.visibilityState === "visible";
+      const answer = isSeen ? await fetch(address).catch(() => null) : null;
+      const isGood = answer !== null && answer.ok && !answer.redirected;
+      if (isGood) {
+        since = answer.headers.get("X-Since");
+        sessionStorage.setItem(KEY, since);
+        show(await answer.text());
+      }
+      setTimeout(ask, isGood && answer.headers.get("X-Live") === "1" ? 3000 : 30000);
     }
     setTimeout(ask, 1500);
     document.addEventListener("click", (event) => {
