@@ -61,7 +61,8 @@ class Bench:
         text = self.console.manage(
             "shell", "-v", "0", "-c",
             "from lvs.models import *; from lvs import declared; from lvs.ipvsadm import planner;"
-            "print(planner.rules_text(declared.desired_table(VirtualService.objects.all())), end='')",
+            "table = declared.desired_table(VirtualService.objects.all());"
+            "print(planner.rules_text(table), end='')",
         )  # fmt: skip
         assert text.count("\n") == SERVICES * (SERVERS + 1), text[:500]
         return text
@@ -107,9 +108,7 @@ def bench_on_rack() -> Iterator[Bench]:
     try:
         onboard(console, rack, ("lb1",))
         host = console.call("GET", "hosts/?q=lb1").body["results"][0]
-        made = console.call(
-            "POST", "lvs/directors/", {"host": host["id"], "vip_interface": "pub0"}
-        )
+        made = console.call("POST", "lvs/directors/", {"host": host["id"], "vip_interface": "pub0"})
         assert made.status == 201, json.dumps(made.body)
         console.done(made.body["operation"])
         yield Bench(rack, console, made.body["id"])

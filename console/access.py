@@ -140,11 +140,10 @@ def actor_of(request: HttpRequest) -> Actor:
     """The actor behind a request, made once for each request."""
     actor = getattr(request, "_evenkeel_actor", None)
     if actor is None:
-        token = getattr(request, "auth", None)
-        scopes = frozenset(token.scopes) if hasattr(token, "scopes") else None
+        scopes = getattr(getattr(request, "auth", None), "scopes", None)
         actor = actor_for(
             request.user,
-            scopes=scopes,
+            scopes=None if scopes is None else frozenset(scopes),
             via="api" if request.path.startswith("/api/") else "browser",
             address=request.META.get("REMOTE_ADDR", ""),
             request_id=getattr(request, "evenkeel_request_id", ""),
@@ -164,7 +163,7 @@ M = TypeVar("M", bound=models.Model)
 
 def visible_to(actor: Actor, queryset: models.QuerySet[M]) -> models.QuerySet[M]:
     """The rows of a queryset that the actor may know about."""
-    return queryset.visible_to(actor)  # type: ignore[attr-defined, no-any-return]
+    return queryset.visible_to(actor)  # type: ignore[attr-defined]
 
 
 def find_visible(actor: Actor, queryset: models.QuerySet[M], **lookup: Any) -> M:

@@ -58,7 +58,7 @@ def delete(actor: Actor, verb: str, row: models.Model) -> None:
 def lock(row: S) -> S:
     """The row as it is now, held until the transaction ends (PostgreSQL; SQLite's immediate
     transactions hold everything anyway)."""
-    return type(row)._base_manager.select_for_update().get(pk=row.pk)  # type: ignore[return-value]
+    return type(row)._base_manager.select_for_update().get(pk=row.pk)
 
 
 def assign(row: models.Model, values: dict[str, Any]) -> None:
@@ -67,7 +67,10 @@ def assign(row: models.Model, values: dict[str, Any]) -> None:
     for name, value in values.items():
         if name not in editable:
             raise ValidationError(
-                {name: ValidationError(_("This field does not exist or cannot be changed."),
-                                       code="unknown_field")}
+                {
+                    name: ValidationError(
+                        _("This field does not exist or cannot be changed."), code="unknown_field"
+                    )
+                }
             )
         setattr(row, name, value)

@@ -23,11 +23,10 @@ def remove(run: Run) -> dict[str, Any]:
         return observe.look_whole(lambda step: run.run(session, step), session.machine)
 
     def plan(found: Look) -> Plan:
-        assert found.sample is not None
-        chosen = {key for key in found.sample.table if declared.key_text(key) == key_text}
+        chosen = {key for key in found.read.table if declared.key_text(key) == key_text}
         if chosen & owned:
             raise Refusal("is-managed", f"{key_text} has been declared meanwhile")
-        return planner.plan({}, found.sample.table, chosen)
+        return planner.plan({}, found.read.table, chosen)
 
     found, outcome = converge(
         run,

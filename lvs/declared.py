@@ -108,9 +108,7 @@ def _destinations(
     for owner, rip, port, forwarding, weight, upper, lower in rows.iterator(chunk_size=5000):
         method = enum[forwarding or methods[owner]]
         stored = port if method is ForwardingMethod.MASQ else keys[owner].port
-        found[owner].append(
-            Destination(DestinationKey(rip, stored), method, weight, upper, lower)
-        )
+        found[owner].append(Destination(DestinationKey(rip, stored), method, weight, upper, lower))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from console.models import Host
 from console.planning import Line, Plan, Step
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
-from lvs import declared, observe, seen
+from lvs import declared, drift, observe, seen
 from lvs.director import boot
 from lvs.director import planner as around
 from lvs.director.sample import Look
@@ -119,9 +119,11 @@ def _apply(change: Change) -> dict[str, Any]:
         if not _goes_quick(change.director, pks):
             raise _Moved
         _apply_quick(change, change.services.filter(pk__in=pks))
+        _conclude(change, touched)
     except (_Moved, SaveRequired):
-        _apply_whole(change)
-    _conclude(change, touched)
+        look = _apply_whole(change)
+        _conclude(change, touched)
+        seen.keep_drift(change.director, drift.of(change.director, look))
     return {
         "lines": len(change.applied),
         "summary": planner.summary(planner.batch(change.applied))._asdict(),
@@ -137,17 +139,17 @@ def _goes_quick(director: Director, pks: list[int]) -> bool:
     )
 
 
-def _apply_whole(change: Change) -> None:
+def _apply_whole(change: Change) -> Look:
     director = change.director
     desired = declared.desired_table(change.services)
     owned = declared.owned_keys(change.services)
     look, _outcome = _converge(
         change, desired, owned, lambda: observe.look_whole(change.step, change.session.machine)
     )
-    assert look.sample is not None
     everything = declared.owned_keys(director.virtual_services.all())
+    look = _save_for_boot(change, look, lambda: seen.restrict(look.read.table, everything))
     seen.keep_look(director, look, everything)
-    _save_for_boot(change, look, lambda: seen.restrict(look.sample.table, everything))
+    return look
 
 
 def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
@@ -172,8 +174,7 @@ def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
     last, _outcome = _converge(change, desired, owned, look)
     if len(set(rests)) > 1:
         raise _Moved
-    seen.keep_part(director, last, owned)
-    _save_for_boot(change, last, None)
+    seen.keep_part(director, _save_for_boot(change, last, None), owned)
 
 
 def _converge(
@@ -185,20 +186,18 @@ def _converge(
     wanted = declared.wanted_around(change.director)
 
     def plan(found: Look) -> Plan:
-        assert found.sample is not None
         return (
             around.plan_before(wanted, found.surroundings)
-            + planner.plan(desired, found.sample.table, owned)
+            + planner.plan(desired, found.read.table, owned)
             + around.plan_after(wanted, found.surroundings)
         )
 
     def check(found: Look, planned: Plan) -> None:
-        assert found.sample is not None
         for problem in around.problems(wanted, found.surroundings):
             raise Refusal(problem.code, problem.message, remedy=problem.remedy)
         lines = [line for step in planned if step.argv == planner.ARGV for line in step.lines]
         if change.is_automatic:
-            _check_cap(planner.batch(lines), seen.restrict(found.sample.table, owned))
+            _check_cap(planner.batch(lines), seen.restrict(found.read.table, owned))
         if lines:
             _forget_saved(change, found)
             change.applied.extend(lines)
@@ -237,8 +236,9 @@ def _forget_saved(change: Change, found: Look) -> None:
     Director.objects.filter(pk=director.pk).update(saved_digest="")
 
 
-def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None) -> None:
-    """Keep the table on the director: append the lines that ran, or write it whole.
+def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None) -> Look:
+    """Keep the table on the director: append the lines that ran, or write it whole. Returns
+    the look with what is saved now.
 
     Appending needs a saved table that is known to be the one before this change. `table`
     makes the whole of ours; a quick change has only its own part, and leaves writing it
@@ -248,7 +248,7 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
     on_disk = look.surroundings.files.get(boot.RULES, "")
     is_known = bool(director.saved_digest) and director.saved_digest == on_disk
     if is_known and not count:
-        return
+        return look
     if is_known and change.passes == 1 and director.saved_lines + count <= _SAVED_LINES:
         lines = "".join(f"{line.text}\n" for line in change.applied).encode()
         step = Step("Add the change to the saved table", ("sh", "-c", _APPEND, "evenkeel",
@@ -256,13 +256,11 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
         saved_lines = director.saved_lines + count
     elif table is not None:
         rules = planner.rules_text(table()).encode()
-        step = around.write_file("Save the table for the next boot", boot.RULES, rules)
+        step = around.write_file(drift.SAVE, boot.RULES, rules)
         saved_lines = 0
     else:
         raise _Moved
-    result = change.run.run(
-        change.session, step, fence=change.run.fence(f"director-{director.pk}")
-    )
+    result = change.run.run(change.session, step, fence=change.run.fence(f"director-{director.pk}"))
     digest = result.stdout.split(" ", 1)[0]
     if not result.ok or len(digest) != 64:
         raise Refusal(
@@ -273,6 +271,8 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
         )
     director.saved_digest, director.saved_lines = digest, saved_lines
     Director.objects.filter(pk=director.pk).update(saved_digest=digest, saved_lines=saved_lines)
+    files = {**look.surroundings.files, boot.RULES: digest}
+    return look._replace(surroundings=replace(look.surroundings, files=files))
 
 
 def _conclude(change: Change, touched: list[tuple[int, int, Any]]) -> None:

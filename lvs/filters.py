@@ -42,9 +42,7 @@ class DirectorFilter(ListFilter):
         model = Director
         fields: list[str] = []
 
-    def drifted(
-        self, queryset: QuerySet[Director], name: str, value: bool
-    ) -> QuerySet[Director]:
+    def drifted(self, queryset: QuerySet[Director], name: str, value: bool) -> QuerySet[Director]:
         """Those that differ from what is declared, or those that do not."""
         return queryset.filter(drift_count__gt=0) if value else queryset.filter(drift_count=0)
 

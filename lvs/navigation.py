@@ -23,9 +23,7 @@ shell.register_navigation(
         "route",
         "virtual_service.view",
     ),
-    NavEntry(
-        "load-balancing", gettext_lazy("Directors"), "directors", "director", "director.view"
-    ),
+    NavEntry("load-balancing", gettext_lazy("Directors"), "directors", "director", "director.view"),
 )
 shell.register_target(Director, "director")
 shell.register_target(VirtualService, "virtual-service")
@@ -117,8 +115,10 @@ shell.register_first_steps(
     ),
     FirstStep(
         gettext_lazy("Create a virtual service"),
-        gettext_lazy("A VIP and a port with real servers behind it. See the planned changes,"
-                     " apply them, prove them."),
+        gettext_lazy(
+            "A VIP and a port with real servers behind it. See the planned changes,"
+            " apply them, prove them."
+        ),
         "virtual-service-add",
         gettext_lazy("New virtual service"),
         "virtual_service.manage",

@@ -75,9 +75,7 @@ def planned_changes(
 def unmanaged(director: Director) -> list[Unmanaged]:
     """The entries that are there and not ours."""
     owned = declared.owned_keys(director.virtual_services.all())
-    return [
-        _unmanaged(entry) for entry in planner.unmanaged(observed_table(director), owned)
-    ]
+    return [_unmanaged(entry) for entry in planner.unmanaged(observed_table(director), owned)]
 
 
 def find_unmanaged(director: Director, key: str) -> Unmanaged:

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from console import alerts, hosts, machines, operations
@@ -16,14 +16,9 @@ from console.access import SYSTEM
 from console.errors import Busy
 from console.execution import Refusal, Run
 from console.models import Host, Operation
-from console.planning import Plan, Step
+from console.planning import Step
 from console.remote.transport import RemoteError, Result
-from lvs import declared, execute, observe, seen
-from lvs.director import boot
-from lvs.director import planner as around
-from lvs.director.sample import Look
-from lvs.ipvsadm import planner
-from lvs.ipvsadm.parse import parse_save
+from lvs import declared, drift, execute, observe, seen
 from lvs.models import Director
 from lvs.observe import Runner
 
@@ -89,42 +84,10 @@ def look_at(director: Director, run: Runner, *, whole: bool = False) -> bool:
         found = observe.look_quick(run, director.host.name)
         if found.digest == director.table_digest and not director.has_drifted:
             seen.keep_unchanged(director, found)
-            return seen.keep_drift(director, drift_around(director, found))
+            return seen.keep_drift(director, drift.around(director, found))
     found = observe.look_whole(run, director.host.name)
     seen.keep_look(director, found, declared.owned_keys(director.virtual_services.all()))
-    return seen.keep_drift(director, drift_of(director, found))
-
-
-def drift_of(director: Director, found: Look) -> Plan:
-    """What would bring the services that were applied back; changes that somebody has
-    declared and not applied yet are no drift."""
-    assert found.sample is not None
-    applied = director.virtual_services.declared().filter(generation=F("applied_generation"))
-    table = planner.plan(
-        declared.desired_table(applied), found.sample.table, declared.owned_keys(applied)
-    )
-    return table + drift_around(director, found)
-
-
-def drift_around(director: Director, found: Look) -> Plan:
-    """What would mend VIPs, forwarding and the saved table, once something was applied."""
-    if not director.virtual_services.filter(applied_generation__gt=0).exists():
-        return Plan()
-    pending = director.virtual_services.exclude(generation=F("applied_generation"))
-    if pending.exists() or director.virtual_services.exclude(removal_requested_at=None).exists():
-        return Plan()
-    wanted = declared.wanted_around(director)
-    plan = around.plan_before(wanted, found.surroundings) + around.plan_after(
-        wanted, found.surroundings
-    )
-    if found.surroundings.files.get(boot.RULES, "") != director.saved_digest:
-        plan += Plan((around.write_file("Save the table for the next boot", boot.RULES, b""),))
-    return plan
-
-
-def observed_table(director: Director) -> Any:
-    """The table as it was last seen, as values."""
-    return parse_save("".join(f"{line}\n" for line in director.observed_lines))
+    return seen.keep_drift(director, drift.of(director, found))
 
 
 def _unjournalled(director: Director) -> Runner:

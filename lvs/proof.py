@@ -37,9 +37,11 @@ def prove(run: Run) -> dict[str, Any]:
     service = _service_of(run)
     director = service.director
     execute.require_pinned(director.host)
-    assert director.probe_host is not None
-    execute.require_pinned(director.probe_host)
-    on_director, on_client = run.session(director.host), run.session(director.probe_host)
+    client = director.probe_host
+    if client is None:
+        raise Refusal("no-client", f"{director} has no client for proofs")
+    execute.require_pinned(client)
+    on_director, on_client = run.session(director.host), run.session(client)
     expected = [
         str(server.key)
         for server in declared.entry_of(service, service.real_servers.all()).destinations.values()
@@ -49,7 +51,7 @@ def prove(run: Run) -> dict[str, Any]:
     requests = _ask_until_answered(run, service, on_client, on_director, expected)
     after = _counters(run, on_director, service)
     result = judge(expected, requests) | {
-        "client": director.probe_host.name,
+        "client": client.name,
         "requests": [request.to_json() for request in requests],
         "counters": {
             server: {"before": list(before.get(server, ())), "after": list(counted)}
@@ -176,8 +178,6 @@ def _service_of(run: Run) -> VirtualService:
         .filter(pk=run.operation.target_id)
         .first()
     )
-    if service is None or service.director.probe_host is None:
-        raise Refusal("gone", f"{run.operation.target_label} or its client is no longer declared")
+    if service is None:
+        raise Refusal("gone", f"{run.operation.target_label} is no longer declared")
     return service
-
-

@@ -42,7 +42,8 @@ def servers_from(
 ) -> list[RealServer]:
     """Rows from what a form or a program sent; a dict with "id" is a change of that row."""
     by_pk = {server.pk: server for server in present}
-    servers, errors = [], {}
+    servers: list[RealServer] = []
+    errors: dict[str, Any] = {}
     for index, values in enumerate(wanted):
         try:
             servers.append(server_from(values, by_pk))
@@ -54,16 +55,17 @@ def servers_from(
     return servers
 
 
-def server_from(
-    values: dict[str, Any], present: dict[int, RealServer] | None = None
-) -> RealServer:
+def server_from(values: dict[str, Any], present: dict[int, RealServer] | None = None) -> RealServer:
     """One row from values; raises ValidationError for an unknown field or a foreign id."""
     values = dict(values)
     pk = values.pop("id", None)
     if pk is not None and pk not in (present or {}):
         raise ValidationError(
-            {"id": ValidationError(_("This service has no real server with this number."),
-                                   code="unknown_id")}
+            {
+                "id": ValidationError(
+                    _("This service has no real server with this number."), code="unknown_id"
+                )
+            }
         )
     server = copy(present[pk]) if pk is not None and present else RealServer()
     values.pop("virtual_service", None)
@@ -125,8 +127,7 @@ def _check_ipvs(
         if seen.setdefault(destination.key, index) != index:
             errors.setdefault(f"{prefix}rip", []).append(
                 ValidationError(
-                    _("This virtual service already has a real server with this address and"
-                      " port."),
+                    _("This virtual service already has a real server with this address and port."),
                     code="ipvs-server-duplicate",
                 )
             )
@@ -161,8 +162,10 @@ def _fleet_errors(service: VirtualService) -> Iterator[ValidationError]:
     host = service.director.host
     if service.vip == host.address and service.protocol == "tcp" and service.port == host.port:
         yield ValidationError(
-            _("This is the address and port of the director's own SSH: it would shut the"
-              " console out."),
+            _(
+                "This is the address and port of the director's own SSH: it would shut the"
+                " console out."
+            ),
             code="own_ssh",
         )
 
@@ -171,8 +174,10 @@ def _unmanaged_conflict(service: VirtualService) -> Iterator[ValidationError]:
     key = key_text(key_of(service))
     if any(entry.key == key for entry in planned.unmanaged(service.director)):
         yield ValidationError(
-            _("The director already has this service, and it is not managed here: adopt it"
-              " on the director's page."),
+            _(
+                "The director already has this service, and it is not managed here: adopt it"
+                " on the director's page."
+            ),
             code="ipvs-unmanaged-conflict",
         )
 

@@ -25,15 +25,14 @@ LOOKS_TO_BELIEVE = 2
 def keep_look(director: Director, look: Look, owned: Collection[ServiceKey]) -> None:
     """Write a whole look down: table, digest, surroundings and age."""
     now = timezone.now()
-    assert look.sample is not None
-    director.set_observed_lines(render.render_table(look.sample.table))
-    director.set_observed_counts(look.sample.rows)
+    director.set_observed_lines(render.render_table(look.read.table))
+    director.set_observed_counts(look.read.rows)
     director.table_digest = look.digest
     director.observed_facts = look.surroundings.to_json()
-    director.unmanaged_count = len(planner.unmanaged(look.sample.table, owned))
+    director.unmanaged_count = len(planner.unmanaged(look.read.table, owned))
     director.observed_at = director.observed_whole_at = now
     director.observe_error = ""
-    director.table_size = planner.entry_count(look.sample.table)
+    director.table_size = planner.entry_count(look.read.table)
     _save(
         director,
         "observed_table",
@@ -51,9 +50,8 @@ def keep_look(director: Director, look: Look, owned: Collection[ServiceKey]) -> 
 
 def keep_part(director: Director, look: Look, keys: Collection[ServiceKey]) -> None:
     """Write a quick look down: the services of `keys` as they are now, the rest as it was."""
-    assert look.sample is not None
     lines = [line for line in director.observed_lines if not _is_about(line, keys)]
-    director.set_observed_lines([*lines, *render.render_table(look.sample.table)])
+    director.set_observed_lines([*lines, *render.render_table(look.read.table)])
     director.table_digest = look.digest
     director.observed_facts = look.surroundings.to_json()
     director.observed_at = timezone.now()

@@ -158,7 +158,12 @@ def visible_plan(actor: Actor, plan: Plan) -> Plan:
 
 def takes_connections(plan: Plan) -> bool:
     """Whether the plan removes something that may hold connections."""
-    return any(line.effect is Effect.REMOVE for step in plan for line in step.lines)
+    return any(
+        line.effect is Effect.REMOVE
+        for step in plan
+        if step.argv == planner.ARGV
+        for line in step.lines
+    )
 
 
 def advice_for(actor: Actor, service: VirtualService) -> list[Problem]:
@@ -225,9 +230,9 @@ def _proof_of(service: VirtualService, address: str) -> str:
 
 
 _PROOF_WORDS: dict[str, tuple[str, str | Promise]] = {
-    "answered": ("ok", gettext_lazy("answered the last proof")),
-    "silent": ("bad", gettext_lazy("got requests of the last proof and did not answer")),
-    "unasked": ("neutral", gettext_lazy("got no request of the last proof")),
+    "answered": ("ok", gettext_lazy("answered")),
+    "silent": ("bad", gettext_lazy("did not answer")),
+    "unasked": ("neutral", gettext_lazy("got no request")),
     "": ("neutral", gettext_lazy("not proved")),
 }
 
@@ -240,7 +245,7 @@ def _condition(
     if seen is None:
         if service.generation != service.applied_generation:
             return "neutral", _("will be added by Apply")
-        return "bad", _("missing in the director’s table")
+        return "bad", _("not on the director")
     if row.weight == 0:
         return "neutral", _("drained: no new connections")
     tone, words = _PROOF_WORDS[proof]

@@ -77,9 +77,13 @@ class VirtualServiceTable(ListTable):
     )
     name = NameColumn(url_name="virtual-service", verbose_name=_("Virtual service"))
     vip = tables.Column(verbose_name=_("Address"))
-    director = tables.Column(verbose_name=_("Director"), accessor="director__host__name")
+    director = tables.Column(
+        verbose_name=_("Director"),
+        accessor="director__host__name",
+        attrs={"td": {"class": "nowrap"}},
+    )
     forwarding = tables.Column(verbose_name=_("Method"))
-    scheduler = tables.Column(verbose_name=_("Scheduler"))
+    scheduler = tables.Column(verbose_name=_("Scheduler"), visible=False)
     servers = tables.Column(verbose_name=_("Real servers"), accessor="server_count", attrs=_NUMBER)
     provisioning_status = tables.Column(verbose_name=_("State"))
     proof = tables.Column(verbose_name=_("Proof"), accessor="verdict", empty_values=())
@@ -108,8 +112,8 @@ class VirtualServiceTable(ListTable):
     def value_director(self, record: VirtualService) -> str:
         return record.director.host.name
 
-    def render_forwarding(self, record: VirtualService) -> str:
-        return _METHODS[record.forwarding]
+    def render_forwarding(self, record: VirtualService) -> SafeString:
+        return format_html("{} · <code>{}</code>", _METHODS[record.forwarding], record.scheduler)
 
     def value_forwarding(self, record: VirtualService) -> str:
         return record.forwarding

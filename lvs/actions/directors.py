@@ -34,10 +34,12 @@ def create_director(
     )
     if host.trust != Host.Trust.PINNED:
         raise ValidationError(
-            {"host": ValidationError(
-                _("Accept the host key of %(host)s first.") % {"host": host.name},
-                code="not_pinned",
-            )}
+            {
+                "host": ValidationError(
+                    _("Accept the host key of %(host)s first.") % {"host": host.name},
+                    code="not_pinned",
+                )
+            }
         )
     with transaction.atomic():
         changes.create(actor, "director.create", director)
@@ -57,11 +59,13 @@ def update_director(
     placed = director.virtual_services.filter(is_vip_managed=True, applied_generation__gt=0)
     if interface != director.vip_interface and placed.exists():
         raise ValidationError(
-            {"vip_interface": ValidationError(
-                _("VIPs are on %(interface)s now: remove their services first.")
-                % {"interface": director.vip_interface},
-                code="in_use",
-            )}
+            {
+                "vip_interface": ValidationError(
+                    _("VIPs are on %(interface)s now: remove their services first.")
+                    % {"interface": director.vip_interface},
+                    code="in_use",
+                )
+            }
         )
     changes.update(actor, "director.update", director, values, expected_version)
     return director
@@ -158,9 +162,11 @@ def request_removal_of_unmanaged(
     entry = planned.find_unmanaged(director, key)
     if confirm.strip() != entry.key:
         raise ValidationError(
-            {"confirm": ValidationError(
-                _("Type %(key)s to confirm.") % {"key": entry.key}, code="not_confirmed"
-            )}
+            {
+                "confirm": ValidationError(
+                    _("Type %(key)s to confirm.") % {"key": entry.key}, code="not_confirmed"
+                )
+            }
         )
     with transaction.atomic():
         return operations.begin(
@@ -170,5 +176,3 @@ def request_removal_of_unmanaged(
 
 def _name_for(key: str) -> str:
     return "".join(char if char.isalnum() or char in ".-" else "-" for char in key).strip("-")[:64]
-
-

@@ -84,9 +84,7 @@ def update_virtual_service(
         _refuse_new_identity(service, values)
         if "tenant" in values:
             require(actor, "director.manage", service.director)
-        changed = changes.update(
-            actor, "virtual_service.update", service, values, expected_version
-        )
+        changed = changes.update(actor, "virtual_service.update", service, values, expected_version)
         servers = list(service.real_servers.all())
         if real_servers is not None:
             wanted = rules.servers_from(real_servers, present=servers)
@@ -126,9 +124,7 @@ def update_real_server(
     require(actor, "virtual_service.manage", real_server)
     with transaction.atomic():
         service = _locked(real_server.virtual_service)
-        changed = changes.update(
-            actor, "real_server.update", real_server, values, expected_version
-        )
+        changed = changes.update(actor, "real_server.update", real_server, values, expected_version)
         servers = list(service.real_servers.all())
         rules.check(service, servers, only=next(row for row in servers if row == real_server))
         if changed:
@@ -157,9 +153,11 @@ def request_removal(actor: Actor, service: VirtualService, *, confirm: str) -> O
     require(actor, "virtual_service.manage", service)
     if confirm.strip() != service.name:
         raise ValidationError(
-            {"confirm": ValidationError(
-                _("Type %(name)s to confirm.") % {"name": service.name}, code="not_confirmed"
-            )}
+            {
+                "confirm": ValidationError(
+                    _("Type %(name)s to confirm.") % {"name": service.name}, code="not_confirmed"
+                )
+            }
         )
     with transaction.atomic():
         leaving = let_go(actor, service)
@@ -194,9 +192,7 @@ def keep(actor: Actor, service: VirtualService) -> VirtualService:
         if locked.removal_requested_at is None:
             raise WrongState(_("%(name)s is not being removed.") % {"name": locked.name})
         if Operation.objects.on(locked.director).live().exists():
-            raise WrongState(
-                _("The removal is already under way. Cancel its operation first.")
-            )
+            raise WrongState(_("The removal is already under way. Cancel its operation first."))
         locked.removal_requested_at = None
         locked.save()
         _touch(locked)
@@ -236,10 +232,12 @@ def _refuse_new_identity(service: VirtualService, values: dict[str, Any]) -> Non
     for name in _IDENTITY:
         if name in values and values[name] != getattr(service, name):
             raise ValidationError(
-                {name: ValidationError(
-                    _("This is what makes the service: declare another one and remove this."),
-                    code="fixed",
-                )}
+                {
+                    name: ValidationError(
+                        _("This is what makes the service: declare another one and remove this."),
+                        code="fixed",
+                    )
+                }
             )
 
 

@@ -92,6 +92,13 @@ class Look(NamedTuple):
     sample: Sample | None = None
     rest_digest: str = ""
 
+    @property
+    def read(self) -> Sample:
+        """The table, or the part of it, that was read; IncompleteSample where none was."""
+        if self.sample is None:
+            raise IncompleteSample("only the digest was read")
+        return self.sample
+
 
 def read_look(text: str, said: str = "", keys: Collection[ServiceKey] = ()) -> Look:
     """Read the answer of either script; `keys` are those that the quick one was made for.

@@ -16,7 +16,7 @@ import time
 PARAMETERS = globals().get("PARAMETERS", {})
 
 
-def request(protocol, address, port, timeout):
+def request(protocol: str, address: str, port: int, timeout: float) -> tuple:
     """One request: (source port, outcome, seconds, what the server said).
 
     `outcome` is answered, connected (TCP without an answer), refused, timeout or error.
@@ -45,7 +45,7 @@ def request(protocol, address, port, timeout):
     return source_port, outcome, round(time.monotonic() - began, 4), said[:500]
 
 
-def _question(protocol, address):
+def _question(protocol: str, address: str) -> bytes:
     if protocol == "udp":
         return b"evenkeel\n"
     host = "[%s]" % address if ":" in address else address

@@ -23,20 +23,15 @@ Work = Callable[[Operation], Operation]
 
 
 def declare(director: Director, **values: Any) -> tuple[VirtualService, Operation]:
+    wanted: dict[str, Any] = {
+        "name": "shop",
+        "vip": "10.10.0.50",
+        "port": 80,
+        "real_servers": [{"rip": "10.20.0.11", "port": 8080}, {"rip": "10.20.0.12", "port": 80}],
+        "apply": True,
+    }
     service, operation = virtual_services.create_virtual_service(
-        SYSTEM,
-        director=director,
-        **{
-            "name": "shop",
-            "vip": "10.10.0.50",
-            "port": 80,
-            "real_servers": [
-                {"rip": "10.20.0.11", "port": 8080},
-                {"rip": "10.20.0.12", "port": 80},
-            ],
-            "apply": True,
-        }
-        | values,
+        SYSTEM, director=director, **(wanted | values)
     )
     assert operation is not None
     return service, operation
@@ -164,9 +159,10 @@ def test_drift_shows_at_once_alerts_when_confirmed_and_reconciles(
     assert mending.requested_by_label == "evenkeel"
     assert work(mending).status == "succeeded"
     assert "-w 77" not in fake.table.save_text()
-    poll.poll(director.pk)
     alert.refresh_from_db()
     assert alert.resolved_at is not None
+    director.refresh_from_db()
+    assert not director.has_drifted
 
 
 def test_cut_line_after_the_command_ran_is_observed_and_converges(

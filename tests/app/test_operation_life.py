@@ -152,7 +152,7 @@ def test_sweep_fails_what_waited_past_its_deadline(host: Host) -> None:
 
 
 def test_broker_that_is_away_loses_nothing(
-    host: Host, settings: Any, django_capture_on_commit_callbacks: Any
+    host: Host, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     from console.celery import app
 
@@ -162,12 +162,9 @@ def test_broker_that_is_away_loses_nothing(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise Away
 
-    original, app.send_task = app.send_task, refuse
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            operation = begin(host)
-    finally:
-        app.send_task = original
+    monkeypatch.setattr(app, "send_task", refuse)
+    with django_capture_on_commit_callbacks(execute=True):
+        operation = begin(host)
     operation.refresh_from_db()
     assert (operation.status, operation.sent_at) == ("queued", None)
 

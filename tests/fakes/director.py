@@ -105,8 +105,8 @@ class FakeDirector(FakeTransport):
         )
         self._tool(
             "systemctl",
-            f'case $2 in enable) touch {self.root}/enabled;; is-enabled) '
-            f'[ -e {self.root}/enabled ] && echo enabled || echo disabled;; esac',
+            f"case $2 in enable) touch {self.root}/enabled;; is-enabled) "
+            f"[ -e {self.root}/enabled ] && echo enabled || echo disabled;; esac",
         )
         self._tool("uname", "echo 6.1.0-fake")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,10 +39,10 @@ def console(rack: Rack) -> Iterator[RunningConsole]:
 
 def onboard(console: RunningConsole, rack: Rack, names: tuple[str, ...] = HOSTS) -> None:
     """Declare machines of the rack as hosts and accept their keys, as a program would."""
-    with open(rack.node("lb1").key_path) as file:
-        credential = console.call(
-            "POST", "credentials/", {"name": "rack", "kind": "key", "secret": file.read()}
-        )
+    secret = Path(rack.node("lb1").key_path).read_text()
+    credential = console.call(
+        "POST", "credentials/", {"name": "rack", "kind": "key", "secret": secret}
+    )
     assert credential.status == 201, credential
     for name in names:
         node = rack.node(name)

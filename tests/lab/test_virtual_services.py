@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from lab.rack import Rack
-from tests.lab.services import ask, declare, planned_lines, prove, remove, table
+from tests.lab.services import ask, declare, eventually, planned_lines, prove, remove, table
 from tests.running_console import RunningConsole
 
 NAT = {"forwarding": "masq"}
@@ -144,14 +145,16 @@ def test_the_table_survives_the_reboot_of_the_director_without_the_console(
     remove(console, service)
 
 
+def _ended(said: str) -> str:
+    return said if "ended" in said else ""
+
+
 def _settled(listing: str) -> list[str]:
     """The lines without the connection counts."""
     return [" ".join(line.split()[:4]) for line in listing.splitlines()[2:]]
 
 
 def _wait_for_reboot(rack: Rack) -> None:
-    import time
-
     until = time.monotonic() + 180
     time.sleep(3)
     while time.monotonic() < until:
@@ -196,12 +199,7 @@ def test_unmanaged_entries_are_adopted_without_a_packet_lost_and_others_never_to
     operation = console.done(adopted.body["operation"])
     assert operation["result"]["lines"] == 0
     assert table(rack) == before
-    from tests.lab.services import eventually
-
-    said = eventually(
-        lambda: text if "ended" in (text := rack.run("client", ["cat", "/tmp/adopt"]).stdout) else "",
-        within=120,
-    )
+    said = eventually(lambda: _ended(rack.run("client", ["cat", "/tmp/adopt"]).stdout), within=120)
     assert "failed" not in said
     remove(console, {"id": adopted.body["id"], "name": "adopted"})
     assert [line for line in table(rack) if " -f 9 " in f"{line} "]
