@@ -82,7 +82,7 @@ class VirtualServiceTable(ListTable):
         accessor="director__host__name",
         attrs={"td": {"class": "nowrap"}},
     )
-    forwarding = tables.Column(verbose_name=_("Method"))
+    forwarding = tables.Column(verbose_name=_("Method"), attrs={"td": {"class": "nowrap"}})
     scheduler = tables.Column(verbose_name=_("Scheduler"), visible=False)
     servers = tables.Column(verbose_name=_("Real servers"), accessor="server_count", attrs=_NUMBER)
     provisioning_status = tables.Column(verbose_name=_("State"))

@@ -84,10 +84,16 @@ class VirtualServiceForm(VersionedForm):
             "is_one_packet",
             "is_vip_managed",
         )
+        labels = {
+            "is_vip_managed": gettext_lazy("The console manages the VIP"),
+            "persistence_timeout": gettext_lazy("Persistence in seconds"),
+        }
         help_texts = {
             "name": gettext_lazy("As you call it; unique on its director."),
             "vip": gettext_lazy("The address that clients ask, IPv4 or IPv6."),
-            "port": gettext_lazy("The port that clients ask."),
+            "persistence_timeout": gettext_lazy(
+                "For so long a client stays with its real server; empty for none."
+            ),
             "tenant": gettext_lazy("Its members see the service, and its operators change it."),
         }
 
@@ -150,6 +156,12 @@ class VirtualServiceForm(VersionedForm):
             names.add(self.instance.scheduler)
         field: Any = self.fields["scheduler"]
         field.choices = scheduler_choices(names)
+
+    @property
+    def scheduler_words(self) -> str:
+        """What the chosen scheduler does."""
+        scheduler = SCHEDULERS.get(str(self["scheduler"].value()))
+        return _(scheduler.summary) if scheduler else ""
 
     def _set_flags(self) -> None:
         kept = self.initial.get("scheduler_flags")

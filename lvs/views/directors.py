@@ -99,7 +99,10 @@ def _context(request: HttpRequest, found: Director) -> dict[str, Any]:
     actor = actor_of(request)
     history = list(visible_to(actor, Operation.objects.on(found))[:HISTORY])
     schedulers = planned.kernel_schedulers(found)
-    alerts = Alert.objects.open().filter(target_type=found._meta.label_lower, target_id=found.pk)
+    open_alerts = Alert.objects.open().filter(
+        target_type=found._meta.label_lower, target_id=found.pk
+    )
+    alerts = list(visible_to(actor, open_alerts))
     services = visible_to(actor, VirtualService.objects.filter(director=found))
     return {
         "director": found,
@@ -111,7 +114,8 @@ def _context(request: HttpRequest, found: Director) -> dict[str, Any]:
         "has_stopped": found.reconcile_failures >= settings.RECONCILE_MAX_FAILURES,
         "services": _services(found, services),
         "service_count": services.count(),
-        "alerts": visible_to(actor, alerts),
+        "alerts": [alert for alert in alerts if alert.kind != "director-drift"],
+        "drift_alert": next((one for one in alerts if one.kind == "director-drift"), None),
         "history": history,
         "live": next((operation for operation in history if operation.is_live), None),
         "may_apply": actor.can("director.apply", found),

@@ -58,7 +58,6 @@ VIRTUAL_SERVICES = ListOf(
         "vip": "vip",
         "director": "director__host__name",
         "forwarding": "forwarding",
-        "scheduler": "scheduler",
         "provisioning_status": "provisioning_status",
     },
     shown=("q", "director", "protocol", "forwarding", "provisioning_status"),

@@ -10,6 +10,14 @@
     });
   }
 
+  /* The words of the chosen option, spelled out: a closed select cuts them off. */
+  for (const words of document.querySelectorAll("[data-words-of]")) {
+    const select = document.getElementById(words.dataset.wordsOf);
+    select.addEventListener("change", () => {
+      words.textContent = select.selectedOptions[0].textContent.replace(/^.*? — .*?\. /, "");
+    });
+  }
+
   /* Rows: added from the template, taken away by ticking their box and hiding them. */
   const rows = document.getElementById("rows");
   const template = document.getElementById("row-template");
