@@ -19,9 +19,7 @@ from console.templatetags.components import kind_label
 
 shell.register_navigation(
     NavEntry("", gettext_lazy("Dashboard"), "dashboard", "dashboard"),
-    NavEntry(
-        "", gettext_lazy("Alerts"), "alerts", "bell", "alert.view", "open_alerts", "bad"
-    ),
+    NavEntry("", gettext_lazy("Alerts"), "alerts", "bell", "alert.view", "open_alerts", "bad"),
     NavEntry(
         "", gettext_lazy("Operations"), "operations", "list", "operation.view", "live_operations"
     ),
@@ -80,8 +78,12 @@ def _operations(actor: Actor, words: str, limit: int) -> Iterable[Found]:
 def _alerts(actor: Actor, words: str, limit: int) -> Iterable[Found]:
     rows = visible_to(actor, Alert.objects.open()).filter(target_label__icontains=words)
     return [
-        Found(alert_words(alert)[0], alert.get_severity_display(),
-              reverse("alert", args=[alert.pk]), "bell")
+        Found(
+            alert_words(alert)[0],
+            alert.get_severity_display(),
+            reverse("alert", args=[alert.pk]),
+            "bell",
+        )
         for alert in rows.order_by("-pk")[:limit]
     ]
 
@@ -104,9 +106,7 @@ shell.register_finder(Finder(gettext_lazy("Tenants"), _tenants))
 def _host_tile(actor: Actor) -> Tile | None:
     if not actor.can("host.view"):
         return None
-    counts = dict(
-        Host.objects.order_by().values_list("reach").annotate(count=Count("pk"))
-    )
+    counts = dict(Host.objects.order_by().values_list("reach").annotate(count=Count("pk")))
     if not counts:
         return None
     return Tile(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from console.access import CAPABILITIES, Actor
+from console.access import Actor
 from console.errors import Forbidden
 
 
@@ -65,20 +65,11 @@ def navigation_for(actor: Actor) -> list[tuple[str | Promise, list[tuple[NavEntr
         entries = [
             (entry, reverse(entry.url_name))
             for entry in NAVIGATION
-            if entry.section == section
-            and may_somewhere(actor, entry.capability)
-            and _exists(entry.url_name)
+            if entry.section == section and may_somewhere(actor, entry.capability)
         ]
         if entries:
             sections.append((heading, entries))
     return sections
-
-
-def _exists(url_name: str) -> bool:
-    try:
-        return bool(reverse(url_name))
-    except NoReverseMatch:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +154,7 @@ def target_url(target_type: str, target_id: Any) -> str:
     name = TARGETS.get(target_type)
     if name is None or target_id is None:
         return ""
-    try:
-        return reverse(name, args=[target_id])
-    except NoReverseMatch:
-        return ""
+    return reverse(name, args=[target_id])
 
 
 #: Kind of alert -> the words on its button, which leads to the alert's target.
@@ -182,11 +170,3 @@ def require_somewhere(actor: Actor, capability: str) -> None:
 def register_alert_button(kind: str, label: str | Promise) -> None:
     """Name the one thing to press for a kind of alert."""
     ALERT_BUTTONS[kind] = label
-
-
-def token_scopes() -> dict[str, list[str]]:
-    """Each scope of a token with the capabilities that it opens."""
-    opened: dict[str, list[str]] = {}
-    for capability, scope in CAPABILITIES.items():
-        opened.setdefault(scope, []).append(capability)
-    return opened

@@ -88,7 +88,7 @@ class HostTable(ListTable):
 
     def render_address(self, record: Host) -> SafeString:
         return format_html(
-            '<code>{}@{}</code>{}{}',
+            "<code>{}@{}</code>{}{}",
             record.username,
             record.address,
             "" if record.port == 22 else format_html("<code>:{}</code>", record.port),
@@ -209,7 +209,8 @@ def changes_words(event: AuditEvent) -> SafeString:
     operation = ""
     if event.operation_id is not None:
         operation = format_html(
-            '<a href="{}">#{}</a>', shell.target_url("console.operation", event.operation_id),
+            '<a href="{}">#{}</a>',
+            shell.target_url("console.operation", event.operation_id),
             event.operation_id,
         )
     return format_html("{}{}", operation, parts)
@@ -250,7 +251,8 @@ class TokenTable(ListTable):
     def render_name(self, record: ApiToken) -> SafeString:
         return format_html(
             '<strong>{}</strong><span class="sub"><code>{}…</code></span>',
-            record.name, record.prefix,
+            record.name,
+            record.prefix,
         )
 
     def value_name(self, record: ApiToken) -> str:

@@ -18,8 +18,10 @@ class TenantForm(VersionedForm):
         model = Tenant
         fields = ("name", "is_suspended")
         help_texts = {
-            "is_suspended": _("Members of a suspended tenant see nothing of it; nothing is"
-                              " changed on any machine."),
+            "is_suspended": _(
+                "Members of a suspended tenant see nothing of it; nothing is"
+                " changed on any machine."
+            ),
         }
 
 

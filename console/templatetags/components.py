@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from console import attention, operations, shell
-from console.models import Alert, ApiToken, Operation
+from console.models import Alert, Operation
 from console.planning import Effect, Plan
 from console.tones import LIVE, tone_of
 
@@ -304,12 +304,6 @@ def kind_label(operation: Operation) -> str | Promise:
     return kind.label if kind else operation.kind
 
 
-@register.filter
-def get_item(mapping: dict[str, Any], key: str) -> Any:
-    """mapping[key], or None."""
-    return mapping.get(key)
-
-
 _MESSAGE_TONES = {"success": "ok", "error": "bad", "warning": "warn"}
 
 
@@ -377,13 +371,11 @@ def authorize_command(public_key: str) -> str:
     """What lets the key in, for the user who runs it (sshd(8), AUTHORIZED_KEYS)."""
     line = shlex.quote(public_key.strip())
     return (
-        "install -d -m 700 ~/.ssh && umask 077 &&"
-        f" printf '%s\\n' {line} >> ~/.ssh/authorized_keys"
+        f"install -d -m 700 ~/.ssh && umask 077 && printf '%s\\n' {line} >> ~/.ssh/authorized_keys"
     )
 
 
 @register.filter
-def curl_example(token: ApiToken, request: HttpRequest) -> str:
+def curl_example(secret: str, request: HttpRequest) -> str:
     """A first request with a token."""
-    address = request.build_absolute_uri("/api/v1/")
-    return f"curl -H 'Authorization: Bearer {token.prefix}…' {address}"
+    return f"curl -H 'Authorization: Bearer {secret}' {request.build_absolute_uri('/api/v1/me/')}"

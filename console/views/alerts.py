@@ -71,8 +71,9 @@ def alert(request: HttpRequest, pk: int) -> HttpResponse:
             and found.acknowledged_at is None
             and actor.can("alert.acknowledge", found),
             "shows_commands": actor.can("operation.output"),
-            "earlier": visible_to(actor, Alert.objects.filter(fingerprint=found.fingerprint))
-            .exclude(pk=found.pk)[:10],
+            "earlier": visible_to(
+                actor, Alert.objects.filter(fingerprint=found.fingerprint)
+            ).exclude(pk=found.pk)[:10],
         },
     )
 

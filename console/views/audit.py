@@ -26,6 +26,4 @@ def audit(request: HttpRequest) -> HttpResponseBase:
     """Who did what, to what, from where, and how it ended."""
     actor = actor_of(request)
     shell.require_somewhere(actor, "audit.view")
-    return AUDIT.respond(
-        request, visible_to(actor, AuditEvent.objects.all()), "console/audit.html"
-    )
+    return AUDIT.respond(request, visible_to(actor, AuditEvent.objects.all()), "console/audit.html")

@@ -104,9 +104,7 @@ def credential_edit(request: HttpRequest, pk: int) -> HttpResponse:
         if changed is not None:
             messages.success(request, _("%(name)s was changed.") % {"name": changed.name})
             return redirect("credential", pk)
-    return render(
-        request, "console/credential_form.html", {"form": form, "credential": found}
-    )
+    return render(request, "console/credential_form.html", {"form": form, "credential": found})
 
 
 @require_POST

@@ -105,8 +105,9 @@ def host_delete(request: HttpRequest, pk: int) -> HttpResponse:
     if not is_confirmed(request, found.name):
         return redirect("host", pk)
     verbs.delete_host(actor_of(request), found)
-    messages.success(request, _("%(host)s was deleted. Nothing changed on it.")
-                     % {"host": found.name})
+    messages.success(
+        request, _("%(host)s was deleted. Nothing changed on it.") % {"host": found.name}
+    )
     return redirect("hosts")
 
 

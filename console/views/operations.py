@@ -59,9 +59,7 @@ def _may(actor: Actor, operation: Operation, capability: str) -> bool:
 def operation(request: HttpRequest, pk: int) -> HttpResponse:
     """One operation with its steps. Asked by htmx, only the part that moves."""
     actor = actor_of(request)
-    found = find_visible(
-        actor, Operation.objects.select_related("tenant", "retry_of"), pk=pk
-    )
+    found = find_visible(actor, Operation.objects.select_related("tenant", "retry_of"), pk=pk)
     kind = verbs.KINDS.get(found.kind)
     status = Operation.Status(found.status)
     return render(
@@ -97,9 +95,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for the same thing again."""
     actor = actor_of(request)
-    return redirect(
-        verbs.request_retry(actor, find_visible(actor, Operation.objects.all(), pk=pk))
-    )
+    return redirect(verbs.request_retry(actor, find_visible(actor, Operation.objects.all(), pk=pk)))
 
 
 @require_safe

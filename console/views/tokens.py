@@ -48,9 +48,7 @@ def token_add(request: HttpRequest) -> HttpResponse:
         )
         if made is not None:
             token, secret = made
-            return render(
-                request, "console/token_made.html", {"token": token, "secret": secret}
-            )
+            return render(request, "console/token_made.html", {"token": token, "secret": secret})
     return render(request, "console/token_form.html", {"form": form})
 
 
@@ -59,6 +57,7 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     """End a token at once."""
     actor = actor_of(request)
     token = verbs.revoke_token(actor, find_visible(actor, ApiToken.objects.all(), pk=pk))
-    messages.success(request, _("%(name)s was revoked and opens nothing any more.")
-                     % {"name": token.name})
+    messages.success(
+        request, _("%(name)s was revoked and opens nothing any more.") % {"name": token.name}
+    )
     return redirect("tokens")

@@ -83,9 +83,11 @@ def test_a_member_is_added_promoted_and_removed(browser: Browser, cast: Cast) ->
 
 
 def test_an_unknown_member_is_refused_at_the_field(browser: Browser, cast: Cast) -> None:
-    page = Page(browser("administrator").post(
-        f"/tenants/{cast.tenant.pk}/members/", {"username": "nobody", "role": "viewer"}
-    ))
+    page = Page(
+        browser("administrator").post(
+            f"/tenants/{cast.tenant.pk}/members/", {"username": "nobody", "role": "viewer"}
+        )
+    )
     assert "Nobody has an account of that name." in page.text
 
 
@@ -112,9 +114,9 @@ def test_the_audit_list_says_who_what_and_from_where(browser: Browser, cast: Cas
 def test_sign_in_with_the_wrong_password_says_nothing_of_the_account(db: None) -> None:
     factories.UserFactory.create(username="alice")
     for name in ("alice", "nobody"):
-        page = Page(Client().post(
-            reverse("account_login"), {"login": name, "password": "wrong password"}
-        ))
+        page = Page(
+            Client().post(reverse("account_login"), {"login": name, "password": "wrong password"})
+        )
         assert "The username and/or password you specified are not correct." in page.text
 
 

@@ -143,9 +143,25 @@ def test_policy_allows_neither_inline_script_nor_inline_style(browser: Browser) 
 
 
 PAGES = [
-    "dashboard", "search", "runbook", "alerts", "operations", "hosts", "host-add", "credentials",
-    "credential-add", "credential-generate", "tenants", "tenant-add", "tokens", "token-add",
-    "audit", "mfa_index", "mfa_activate_totp", "account_change_password", "account_email",
+    "dashboard",
+    "search",
+    "runbook",
+    "alerts",
+    "operations",
+    "hosts",
+    "host-add",
+    "credentials",
+    "credential-add",
+    "credential-generate",
+    "tenants",
+    "tenant-add",
+    "tokens",
+    "token-add",
+    "audit",
+    "mfa_index",
+    "mfa_activate_totp",
+    "account_change_password",
+    "account_email",
 ]
 
 

@@ -59,8 +59,9 @@ def test_bad_input_is_named_at_its_field_and_nothing_is_saved(
     answer = browser("operator").post("/hosts/new/", _form(credential=credential.pk) | wrong)
     page = Page(answer)
     assert page.status == 200
-    control = next(found for found in (*page.all("input"), *page.all("select"))
-               if found.get("name") == field)
+    control = next(
+        found for found in (*page.all("input"), *page.all("select")) if found.get("name") == field
+    )
     assert control["aria-invalid"] == "true"
     assert not Host.objects.exists()
     assert not AuditEvent.objects.exists()
@@ -138,7 +139,9 @@ def test_a_host_in_use_is_not_deleted_and_its_users_are_named(browser: Browser) 
     director = factories.DirectorFactory.create()
     host = director.host
     answer = browser("operator").post(
-        f"/hosts/{host.pk}/delete/", {"confirm": host.name}, follow=True,
+        f"/hosts/{host.pk}/delete/",
+        {"confirm": host.name},
+        follow=True,
         headers={"referer": f"http://testserver/hosts/{host.pk}/"},
     )
     assert "still in use" in Page(answer).text
@@ -152,10 +155,11 @@ def test_an_edit_that_came_too_late_changes_nothing(browser: Browser) -> None:
     version = read.all("input", name="version")[0]["value"]
     host.notes = "somebody was faster"
     host.save()
-    form = _form(credential=host.credential_id, address=host.address, notes="mine",
-                 version=version)
+    form = _form(credential=host.credential_id, address=host.address, notes="mine", version=version)
     answer = client.post(
-        f"/hosts/{host.pk}/edit/", form, follow=True,
+        f"/hosts/{host.pk}/edit/",
+        form,
+        follow=True,
         headers={"referer": f"http://testserver/hosts/{host.pk}/edit/"},
     )
     assert "Somebody changed this since you read it" in Page(answer).text
@@ -167,7 +171,8 @@ def test_a_busy_host_says_by_what(browser: Browser) -> None:
     host = factories.HostFactory.create()
     operation = factories.OperationFactory.create(target=host)
     answer = browser("operator").post(
-        f"/hosts/{host.pk}/preflight/", follow=True,
+        f"/hosts/{host.pk}/preflight/",
+        follow=True,
         headers={"referer": f"http://testserver/hosts/{host.pk}/"},
     )
     assert f"operation #{operation.pk} is not finished" in Page(answer).text
@@ -202,12 +207,18 @@ def preflight() -> dict[str, object]:
     """A kept preflight of a Debian machine that lacks ipvsadm and has a hostile name."""
     findings: list[Finding] = [
         say(
-            Role.DIRECTOR, "ipvsadm.absent",
-            debian="apt-get install -y ipvsadm", rhel="dnf install -y ipvsadm",
+            Role.DIRECTOR,
+            "ipvsadm.absent",
+            debian="apt-get install -y ipvsadm",
+            rhel="dnf install -y ipvsadm",
         ),
         say(
-            Role.HOST, "system.linux",
-            name="Debian", release="6.1", machine="x86_64", hostname="<img src=x>",
+            Role.HOST,
+            "system.linux",
+            name="Debian",
+            release="6.1",
+            machine="x86_64",
+            hostname="<img src=x>",
         ),
     ]
     assert {"ipvsadm.absent", "system.linux"} <= set(FINDING_TEXTS)
@@ -221,12 +232,12 @@ def preflight() -> dict[str, object]:
     }
 
 
-
 def test_what_another_version_kept_is_said_to_be_unreadable(browser: Browser) -> None:
     host = factories.HostFactory.create(preflight={"facts": {}, "findings": [{}]})
-    assert "Another version of the console looked last" in get(
-        browser("operator"), f"/hosts/{host.pk}/"
-    ).text
+    assert (
+        "Another version of the console looked last"
+        in get(browser("operator"), f"/hosts/{host.pk}/").text
+    )
 
 
 def test_the_moving_part_comes_alone_when_htmx_asks(browser: Browser) -> None:
@@ -241,8 +252,12 @@ def test_the_moving_part_comes_alone_when_htmx_asks(browser: Browser) -> None:
 def test_a_secret_is_never_shown_again(browser: Browser) -> None:
     client = browser("administrator")
     credential = factories.CredentialFactory.create(secret="hush-hush", passphrase="tell-nobody")
-    for path in ("/credentials/", f"/credentials/{credential.pk}/",
-                 f"/credentials/{credential.pk}/edit/", "/audit/"):
+    for path in (
+        "/credentials/",
+        f"/credentials/{credential.pk}/",
+        f"/credentials/{credential.pk}/edit/",
+        "/audit/",
+    ):
         page = get(client, path)
         assert "hush-hush" not in page.html and "tell-nobody" not in page.html, path
 
@@ -270,9 +285,11 @@ def test_an_edit_without_a_secret_keeps_the_old_one(browser: Browser) -> None:
 
 def test_a_broken_key_is_refused_in_words_and_not_echoed(browser: Browser) -> None:
     broken = "-----BEGIN OPENSSH PRIVATE KEY-----\nnonsense\n-----END OPENSSH PRIVATE KEY-----"
-    page = Page(browser("administrator").post(
-        "/credentials/new/", {"name": "k", "kind": "key", "secret": broken}
-    ))
+    page = Page(
+        browser("administrator").post(
+            "/credentials/new/", {"name": "k", "kind": "key", "secret": broken}
+        )
+    )
     secret = page.all("textarea", name="secret")[0]
     assert secret["aria-invalid"] == "true"
     assert "nonsense" not in page.html

@@ -171,9 +171,7 @@ def test_acknowledging_several_leaves_the_others(browser: Browser) -> None:
     assert third.acknowledged_at is None
 
 
-def test_acknowledging_several_does_not_reach_another_tenants(
-    browser: Browser, cast: Cast
-) -> None:
+def test_acknowledging_several_does_not_reach_another_tenants(browser: Browser, cast: Cast) -> None:
     alert = factories.AlertFactory.create(tenant=cast.tenant)
     browser("charlie").post("/alerts/acknowledge/", {"alert": [alert.pk]})
     alert.refresh_from_db()
@@ -199,21 +197,33 @@ def _needs(client: Client) -> str:
 def test_the_dashboard_says_what_waits_the_worst_first(browser: Browser) -> None:
     now = timezone.now()
     key = factories.HostFactory.create(
-        name="new1", trust=Host.Trust.UNPINNED, host_key="", fingerprint="",
-        offered_key=factories.HOST_KEY, offered_fingerprint=factories.FINGERPRINT,
+        name="new1",
+        trust=Host.Trust.UNPINNED,
+        host_key="",
+        fingerprint="",
+        offered_key=factories.HOST_KEY,
+        offered_fingerprint=factories.FINGERPRINT,
     )
     factories.AlertFactory.create(
-        kind="host-key-changed", severity=Alert.Severity.CRITICAL,
-        params={"target": "lb9", "pinned": "a", "offered": "b"}, raised_at=now,
+        kind="host-key-changed",
+        severity=Alert.Severity.CRITICAL,
+        params={"target": "lb9", "pinned": "a", "offered": "b"},
+        raised_at=now,
     )
     factories.OperationFactory.create(
         status=Operation.Status.FAILED, finished_at=now - timedelta(hours=1), error="it said no"
     )
     factories.OperationFactory.create(queued_at=now - timedelta(hours=1))
     text = get(browser("operator"), "/").text
-    places = [text.index(words) for words in (
-        "failed on", "lb9 shows another host key", "is stuck", "new1 waits for its key",
-    )]
+    places = [
+        text.index(words)
+        for words in (
+            "failed on",
+            "lb9 shows another host key",
+            "is stuck",
+            "new1 waits for its key",
+        )
+    ]
     assert places == sorted(places)
     assert f"/hosts/{key.pk}/" in get(browser("operator"), "/").links()
 

@@ -16,7 +16,9 @@ CATALOG = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 #: Names under which the code marks strings, and how many of the arguments are strings.
 _MARKS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "ngettext": 2, "ngettext_lazy": 2}
 #: What `templatize` turns marked strings of a template into.
-_CALL = re.compile(r"""(?<![\w.])(?:_|gettext|ngettext)\(\s*u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""")
+_CALL = re.compile(
+    r"""(?<![\w.])(?:_|gettext|ngettext)\(\s*u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+)
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%")
 
 

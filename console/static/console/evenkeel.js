@@ -213,6 +213,15 @@
 
   /* Live fragments: what was opened stays open, what was scrolled stays scrolled ----------- */
 
+  /* Somebody's focus or open menu is not swapped away; what has an id gets its focus back. */
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const part = event.detail.elt;
+    if (!part.matches('[hx-trigger^="every"]')) return;
+    const active = document.activeElement;
+    const isUsed = part.contains(active) && active !== part && !active.id;
+    if (isUsed || part.querySelector("details.menu[open]")) event.preventDefault();
+  });
+
   const kept = new Map();
   document.addEventListener("htmx:beforeSwap", (event) => {
     kept.clear();
