@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.i18n import set_language
@@ -71,11 +69,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("tokens/new/", tokens.token_add, name="token-add"),
     path("tokens/<int:pk>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("audit/", audit.audit, name="audit"),
+    path("load-balancing/", include("lvs.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/v1/", include("console.api.urls")),
     path("api/v1/lvs/", include("lvs.api.urls")),
     re_path(r"^api/", NoSuchAddress.as_view(), name="no-such-address"),
 ]
-for address, module in (("load-balancing/", "lvs.urls"),):
-    if find_spec(module) is not None:
-        urlpatterns.append(path(address, include(module)))

@@ -19,6 +19,7 @@ from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView, DetailView, ListView, live_operation
 from console.filters import CredentialFilter, HostFilter
 from console.models import Credential, Host
+from console.shell import require_somewhere
 
 _SORTS = {"id": "id", "name": "name", "created_at": "created_at", "updated_at": "updated_at"}
 _HOSTS = Host.objects.annotate(live_operation=live_operation("console.host"))
@@ -35,6 +36,7 @@ class CredentialList(ListView):
     @extend_schema(responses={201: CredentialSerializer})
     def post(self, request: Request) -> Response:
         """Keep a private key or a password, sealed."""
+        require_somewhere(self.actor, "credential.manage")
         credential = credentials.create_credential(self.actor, **self.checked())
         return self.created(credential, "api:credential-detail")
 
@@ -48,6 +50,7 @@ class CredentialGenerate(ApiView):
     @extend_schema(request=NewKeySerializer, responses={201: CredentialSerializer})
     def post(self, request: Request) -> Response:
         """Make an ed25519 key pair; put `public_key` into the machines' authorized_keys."""
+        require_somewhere(self.actor, "credential.manage")
         credential = credentials.generate_credential(self.actor, **self.checked(NewKeySerializer))
         return self.created(credential, "api:credential-detail")
 
@@ -86,6 +89,7 @@ class HostList(ListView):
     @extend_schema(responses={201: HostSerializer})
     def post(self, request: Request) -> Response:
         """Declare a machine. Its host key is read at once, for you to compare and accept."""
+        require_somewhere(self.actor, "host.manage")
         host, operation = hosts.create_host(self.actor, **self.checked())
         return self.created(host, "api:host-detail", operation)
 

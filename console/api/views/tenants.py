@@ -23,6 +23,7 @@ from console.api.serializers.tenants import (
 from console.api.views.base import ApiView, DetailView, ListView, tagged
 from console.filters import ApiTokenFilter, TenantFilter
 from console.models import ApiToken, Membership, Tenant
+from console.shell import require_somewhere
 
 
 class TenantList(ListView):
@@ -36,6 +37,7 @@ class TenantList(ListView):
     @extend_schema(request=NewTenantSerializer, responses={201: TenantSerializer})
     def post(self, request: Request) -> Response:
         """A new tenant, without members."""
+        require_somewhere(self.actor, "tenant.manage")
         tenant = tenants.create_tenant(self.actor, **self.checked(NewTenantSerializer))
         return self.created(tenant, "api:tenant-detail")
 

@@ -13,6 +13,7 @@ from console.api import conditional
 from console.api.pagination import ValuePagination
 from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView, DetailView, ListView, live_operation
+from console.shell import require_somewhere
 from lvs import planned
 from lvs.actions import directors
 from lvs.api.serializers import (
@@ -48,6 +49,7 @@ class DirectorList(ListView):
     @extend_schema(responses={201: DirectorSerializer})
     def post(self, request: Request) -> Response:
         """Declare that a host is a director. Its table is looked at; nothing is changed."""
+        require_somewhere(self.actor, "director.manage")
         director, operation = directors.create_director(self.actor, **self.checked())
         return self.created(director, "lvs-api:director-detail", operation)
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from console.access import find_visible
+from console.access import find_visible, require
 from console.api import conditional
 from console.api.pagination import WholeList
 from console.api.serializers.operations import OperationSerializer
@@ -62,6 +62,7 @@ class VirtualServiceList(ListView):
     @extend_schema(responses={201: VirtualServiceSerializer})
     def post(self, request: Request) -> Response:
         """Declare a service with its real servers; with `apply` also begin to put it in place."""
+        require(self.actor, "virtual_service.manage")
         service, operation = virtual_services.create_virtual_service(self.actor, **self.checked())
         return self.created(service, "lvs-api:virtual-service-detail", operation)
 
