@@ -61,6 +61,9 @@ def host(request: HttpRequest, pk: int) -> HttpResponse:
         "report": report_of(found),
         "may_manage": actor.can("host.manage", found),
         "stale_after": STALE_HOST,
+        "is_pinned": found.trust == Host.Trust.PINNED,
+        "has_other_key": found.trust == Host.Trust.CHANGED,
+        "is_away": found.reach == Host.Reach.UNREACHABLE,
     }
     part = request.htmx and request.GET.get("part") == "live"  # type: ignore[attr-defined]
     return render(request, "includes/host.html" if part else "console/host.html", context)

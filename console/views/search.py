@@ -33,7 +33,8 @@ def palette(request: HttpRequest) -> HttpResponse:
     words = _words(request)
     limit = PALETTE_ROWS if words else PAGE_ROWS
     groups = find(actor_of(request), words, limit)
-    return render(request, "includes/found.html", {"groups": groups, "words": words})
+    context = {"groups": groups, "words": words, "is_palette": True}
+    return render(request, "includes/found.html", context)
 
 
 @require_safe
