@@ -63,10 +63,14 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list
     changes: dict[str, list[Any]] = {}
     for name in after:
         if before.get(name) != after[name]:
-            shown = ["(secret)", "(secret)"] if name in SECRET_FIELDS else [
-                _plain(before.get(name)),
-                _plain(after[name]),
-            ]
+            shown = (
+                ["(secret)", "(secret)"]
+                if name in SECRET_FIELDS
+                else [
+                    _plain(before.get(name)),
+                    _plain(after[name]),
+                ]
+            )
             changes[name] = shown
     return changes
 

@@ -41,7 +41,10 @@ class Busy(VerbRefused):
 
     def __init__(self, operation: Operation) -> None:
         super().__init__(
-            _("%(target)s is busy: operation #%(number)s is not finished. Wait for it or cancel it.")
+            _(
+                "%(target)s is busy: operation #%(number)s is not finished."
+                " Wait for it or cancel it."
+            )
             % {"target": operation.target_label, "number": operation.pk}
         )
         self.operation = operation
@@ -61,4 +64,6 @@ class Stale(VerbRefused):
     status = 412
 
     def __init__(self) -> None:
-        super().__init__(_("Somebody changed this since you read it. Read it again, then change it."))
+        super().__init__(
+            _("Somebody changed this since you read it. Read it again, then change it.")
+        )

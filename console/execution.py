@@ -82,9 +82,7 @@ class Run:
         """The token that the machine compares before it runs a command of this claim."""
         return Fence(scope=scope, number=self.operation.fence)
 
-    def run(
-        self, session: Session, step: PlannedStep, *, fence: Fence | None = None
-    ) -> Result:
+    def run(self, session: Session, step: PlannedStep, *, fence: Fence | None = None) -> Result:
         """Journal and run one step, and return its answer, whatever the exit code."""
         self.check()
         with self.journal.step(session.machine, step) as entry:
@@ -235,5 +233,3 @@ def remedy_for(error: RemoteError) -> str:
     if isinstance(error, CommandFailed):
         return _("Mend what the machine names, then try again.")
     return ""
-
-

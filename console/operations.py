@@ -190,9 +190,7 @@ def request_cancel(actor: Actor, operation: Operation) -> Operation:
         raise WrongState(_("This kind of operation cannot be cancelled once it was asked for."))
     now = timezone.now()
     with transaction.atomic():
-        waiting = Operation.objects.filter(
-            pk=operation.pk, status=Operation.Status.QUEUED
-        ).update(
+        waiting = Operation.objects.filter(pk=operation.pk, status=Operation.Status.QUEUED).update(
             status=Operation.Status.CANCELLED,
             cancel_requested_at=now,
             finished_at=now,
@@ -202,8 +200,9 @@ def request_cancel(actor: Actor, operation: Operation) -> Operation:
             pk=operation.pk, status=Operation.Status.RUNNING
         ).update(cancel_requested_at=now)
         if not waiting and not running:
-            raise WrongState(_("Operation #%(number)s is already finished.")
-                             % {"number": operation.pk})
+            raise WrongState(
+                _("Operation #%(number)s is already finished.") % {"number": operation.pk}
+            )
         operation.refresh_from_db()
         if waiting:
             audit.complete(operation)

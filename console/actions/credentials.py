@@ -41,9 +41,7 @@ def update_credential(
     """Change a credential; every host that uses it logs in with the new one from then on."""
     require(actor, "credential.manage", credential)
     with transaction.atomic():
-        changed = changes.update(
-            actor, "credential.update", credential, values, expected_version
-        )
+        changed = changes.update(actor, "credential.update", credential, values, expected_version)
         if {"secret", "passphrase", "kind"} & changed.keys():
             _inspect(credential)
             credential.save()

@@ -92,15 +92,20 @@ def accept_key(actor: Actor, host: Host, *, fingerprint: str) -> Operation:
     with transaction.atomic():
         host = changes.lock(host)
         if not host.offered_key:
-            raise WrongState(_("%(host)s has offered no key that waits for an answer.")
-                             % {"host": host.name})
+            raise WrongState(
+                _("%(host)s has offered no key that waits for an answer.") % {"host": host.name}
+            )
         if not constant_time_compare(fingerprint.strip(), host.offered_fingerprint):
             raise ValidationError(
-                {"fingerprint": ValidationError(
-                    _("This is not the fingerprint that the machine showed. Read the key again"
-                      " and compare once more."),
-                    code="fingerprint_differs",
-                )}
+                {
+                    "fingerprint": ValidationError(
+                        _(
+                            "This is not the fingerprint that the machine showed. Read the key again"
+                            " and compare once more."
+                        ),
+                        code="fingerprint_differs",
+                    )
+                }
             )
         before = host.fingerprint
         host.trust = Host.Trust.PINNED
@@ -108,8 +113,9 @@ def accept_key(actor: Actor, host: Host, *, fingerprint: str) -> Operation:
         host.offered_key = host.offered_fingerprint = ""
         host.pinned_at, host.pinned_by = timezone.now(), actor.user
         host.save()
-        audit.record(actor, "host.accept_key", host,
-                     changes={"fingerprint": [before, host.fingerprint]})
+        audit.record(
+            actor, "host.accept_key", host, changes={"fingerprint": [before, host.fingerprint]}
+        )
         alerts.resolve("host-key-changed", host)
         return operations.begin(actor, "host.preflight", host)
 

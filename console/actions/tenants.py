@@ -35,17 +35,21 @@ def set_member(actor: Actor, tenant: Tenant, *, user: User, role: str) -> Member
     require(actor, "tenant.manage", tenant)
     if role not in Membership.Role.values:
         raise ValidationError(
-            {"role": ValidationError(_("Choose one of: %(roles)s.")
-                                     % {"roles": ", ".join(Membership.Role.values)},
-                                     code="invalid_choice")}
+            {
+                "role": ValidationError(
+                    _("Choose one of: %(roles)s.") % {"roles": ", ".join(Membership.Role.values)},
+                    code="invalid_choice",
+                )
+            }
         )
     with transaction.atomic():
         before = tenant.memberships.filter(user=user).values_list("role", flat=True).first()
         membership, _made = Membership.objects.update_or_create(
             tenant=tenant, user=user, defaults={"role": role}
         )
-        audit.record(actor, "tenant.set_member", tenant,
-                     changes={user.get_username(): [before or "", role]})
+        audit.record(
+            actor, "tenant.set_member", tenant, changes={user.get_username(): [before or "", role]}
+        )
     return membership
 
 
@@ -56,5 +60,6 @@ def remove_member(actor: Actor, tenant: Tenant, *, user: User) -> None:
         gone, _rows = tenant.memberships.filter(user=user).delete()
         if not gone:
             raise WrongState(_("%(user)s is not a member.") % {"user": user.get_username()})
-        audit.record(actor, "tenant.remove_member", tenant,
-                     changes={user.get_username(): ["member", ""]})
+        audit.record(
+            actor, "tenant.remove_member", tenant, changes={user.get_username(): ["member", ""]}
+        )

@@ -144,16 +144,21 @@ class Host(StampedModel):
             seen += 1
             if jump.pk == self.pk and self.pk is not None:
                 raise ValidationError(
-                    {"jump_host": ValidationError(_("A host cannot be reached through itself."),
-                                                  code="jump_loop")}
+                    {
+                        "jump_host": ValidationError(
+                            _("A host cannot be reached through itself."), code="jump_loop"
+                        )
+                    }
                 )
             if seen > MAX_JUMPS:
                 raise ValidationError(
-                    {"jump_host": ValidationError(
-                        _("At most %(limit)d jumps are allowed."),
-                        code="too_many_jumps",
-                        params={"limit": MAX_JUMPS},
-                    )}
+                    {
+                        "jump_host": ValidationError(
+                            _("At most %(limit)d jumps are allowed."),
+                            code="too_many_jumps",
+                            params={"limit": MAX_JUMPS},
+                        )
+                    }
                 )
             jump = jump.jump_host
 
