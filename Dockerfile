@@ -25,7 +25,7 @@ RUN . /opt/venv/bin/activate \
     && test ! -e var/keys
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --home-dir /srv/evenkeel --shell /usr/sbin/nologin evenkeel
+RUN useradd --uid 10001 --no-create-home --home-dir /srv/evenkeel --shell /usr/sbin/nologin evenkeel
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/evenkeel /srv/evenkeel
 WORKDIR /srv/evenkeel
@@ -35,6 +35,7 @@ RUN install --directory --mode 700 --owner evenkeel --group evenkeel var/run \
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PYTHONWARNINGS="ignore:StreamingHttpResponse must consume synchronous iterators" \
     EVENKEEL_HTTPS=yes \
     EVENKEEL_LOG_FORMAT=json
 USER evenkeel

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 #: The embedded console may run as root; its worker need not say so at every start.
 ROOT_NOISE = "ignore:You're running the worker with superuser privileges"
+#: WhiteNoise reads whole files, which is right for files as small as ours.
+STATIC_NOISE = "ignore:StreamingHttpResponse must consume synchronous iterators"
 #: Nothing stands in front of it that could be believed about a client's address.
 UVICORN = ("--lifespan=off", "--no-proxy-headers", "--timeout-graceful-shutdown=2")
 #: A worker that is the only one need not talk with others; the start is a second shorter.
@@ -122,6 +124,7 @@ def console_programs(state: Path, host: str, port: int, needs: tuple[str, ...]) 
         Program(
             "web",
             (*uvicorn, "--host", host, "--port", str(port)),
+            env={"PYTHONWARNINGS": STATIC_NOISE},
             needs=needs,
             probe=embedded.HttpProbe(local, port, "/"),
         ),
