@@ -40,6 +40,7 @@ from .types import (
 
 #: code -> the field that has to change
 FIELDS = {
+    "ipvs-service-not-unicast": "address",
     "ipvs-port-zero-needs-persistence": "port",
     "ipvs-one-packet-needs-udp": "one_packet",
     "ipvs-persistence-range": "persistence",
@@ -80,6 +81,14 @@ def service_problems(
     """What is wrong with a service by itself. `schedulers` are those that the director's
     kernel has (`schedulers.available`); without, all that are known."""
     subject = str(service.key)
+    if service.key.address and not is_unicast(service.key.address):
+        yield Problem(
+            "ipvs-service-not-unicast",
+            subject,
+            f"{service.key.address} is not the address of one machine: ipvsadm accepts it, and "
+            "no packet ever comes.",
+            "Give the virtual address that clients connect to.",
+        )
     yield from _scheduler(service, schedulers, subject)
     yield from _persistence(service, subject)
     is_udp = service.key.protocol in (Protocol.UDP, Protocol.FWMARK)
@@ -201,10 +210,7 @@ def _address(
 ) -> Iterator[Problem]:
     subject = str(destination.key)
     address = ip_address(destination.key.address)
-    is_refused = address.is_multicast or address.is_unspecified or int(address) == 0xFFFFFFFF
-    if isinstance(address, IPv6Address):
-        is_refused = is_refused or address.is_link_local or address.ipv4_mapped is not None
-    if is_refused:
+    if not is_unicast(destination.key.address):
         yield Problem(
             "ipvs-server-not-unicast",
             subject,
@@ -229,6 +235,15 @@ def _address(
             "family.",
             "Stop the synchronisation daemon, or give an address of the service's family.",
         )
+
+
+def is_unicast(text: str) -> bool:
+    """Whether the kernel takes the address for one machine's. It refuses IPv6 addresses
+    that are link-local or stand for IPv4 ones, too."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address) and (address.is_link_local or address.ipv4_mapped):
+        return False
+    return not (address.is_multicast or address.is_unspecified or int(address) == 0xFFFFFFFF)
 
 
 def _thresholds(destination: Destination, subject: str) -> Iterator[Problem]:

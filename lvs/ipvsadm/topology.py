@@ -1,6 +1,6 @@
 """Reasons why a service would not work where its machines stand, from addresses alone.
 
-All of it is advice: the networks that the console knows of need not be all there are.
+Nearly all of it is advice: the networks that the console knows of need not be all there are.
 What the paths really do, only packets prove. Facts measured on Debian 12's 6.1 kernel.
 """
 
@@ -19,6 +19,7 @@ FIELDS = {
     "ipvs-director-is-server": "address",
     "ipvs-masq-one-network": "forwarding",
     "ipvs-route-other-network": "forwarding",
+    "ipvs-server-is-broadcast": "address",
 }
 
 
@@ -44,6 +45,20 @@ def topology_problems(
                 "The director would be its own real server.",
                 "It works for a service on the same port; keep it only if that is meant.",
                 is_blocking=False,
+            )
+            continue
+        if any(
+            address.version == 4
+            and address == network.broadcast_address
+            and network.num_addresses > 2
+            for network in director_networks
+        ):
+            yield Problem(
+                "ipvs-server-is-broadcast",
+                subject,
+                f"{address} is the broadcast address of a network of the director, and the kernel "
+                "refuses it.",
+                "Give a real server's own address.",
             )
             continue
         if one.forwarding is ForwardingMethod.MASQ and _inside(address, client_networks):

@@ -9,6 +9,7 @@ really run, with this table in place of the kernel's.
 from __future__ import annotations
 
 import pickle
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,8 @@ DEBIAN_12 = frozenset(
 EINVAL = "Invalid operation.  Possibly wrong module version, address not unicast, ..."
 NOT_FOUND = "Scheduler or persistence engine not found"
 PROC = "/proc/net/ip_vs"
+#: Of the networks that the rack's directors are attached to.
+BROADCASTS = ("10.0.2.255", "10.10.0.255", "10.20.0.255")
 
 
 @dataclass
@@ -249,7 +252,12 @@ class FakeIpvs:
             return
         if role in self.daemons:
             raise Refused("Daemon has already run")
-        if request.options.get("mcast-interface", "eth0") not in self.interfaces:
+        is_mixed = any(
+            server.af != entry.service.af
+            for entry in self.entries.values()
+            for server in entry.servers
+        )
+        if request.options.get("mcast-interface", "eth0") not in self.interfaces or is_mixed:
             raise Refused(EINVAL)
         syncid = int(request.options.get("syncid", "255"))
         self.daemons[role] = (request.options.get("mcast-interface", "eth0"), syncid)
@@ -282,12 +290,16 @@ def _bucket(service: Service) -> int:
 
 
 def _is_unicast(server: Server) -> bool:
-    first = server.address[0]
+    address = server.address
     if server.af == V4:
-        return 0 < first < 224
-    mapped = server.address[:12] == bytes(10) + b"\xff\xff"
-    unspecified, link_local = server.address == bytes(16), server.address[:2] == b"\xfe\x80"
-    return first != 0xFF and not (mapped or unspecified or link_local)
+        return not (
+            0xE0 <= address[0] < 0xF0
+            or address in (bytes(4), b"\xff" * 4)
+            or socket.inet_ntop(V4, address) in BROADCASTS
+        )
+    is_mapped = address[:12] == bytes(10) + b"\xff\xff"
+    is_link_local = address[:2] == b"\xfe\x80"
+    return not (address[0] == 0xFF or address == bytes(16) or is_mapped or is_link_local)
 
 
 def main() -> None:

@@ -39,10 +39,11 @@ def test_it_prints_like_the_kernel() -> None:
     assert sections(out) == sections(kernel("ip_vs"))
 
 
-def test_it_answers_a_whole_session_like_the_director() -> None:
-    """121 commands typed on a Debian 12 director, each with its output and exit code."""
-    parts = captured("ipvsadm-1.31_semantics.transcript").split("$ ")[1:]
-    assert len(parts) == 121
+@pytest.mark.parametrize(("name", "commands"), [("semantics", 121), ("addresses", 31)])
+def test_it_answers_a_whole_session_like_the_director(name: str, commands: int) -> None:
+    """Commands typed on a Debian 12 director, each with its output and exit code."""
+    parts = captured(f"ipvsadm-1.31_{name}.transcript").split("$ ")[1:]
+    assert len(parts) == commands
     fake = FakeIpvs()
     for part in parts:
         command, _, answer = part.partition("\n")

@@ -94,6 +94,9 @@ def test_services(service: Service, expected: list[str]) -> None:
         (Service(WEB, "rr", netmask="255.255.0.0"), ["netmask-without-persistence"]),
         (Service(DNS, "rr", pe="sip"), ["pe-without-persistence"]),
         (Service(WEB, "rr", (), 60, pe="sip"), ["pe-needs-udp"]),
+        (Service(ServiceKey.of("tcp", "0.0.0.0", 80), "rr"), ["service-not-unicast"]),
+        (Service(ServiceKey.of("tcp", "224.0.0.1", 80), "rr"), ["service-not-unicast"]),
+        (Service(ServiceKey.of("tcp", "fe80::1", 80), "rr"), ["service-not-unicast"]),
         (Service(WEB, "nosuch", ("flag-1",)), ["scheduler-missing", "scheduler-flag"]),
     ],
 )
@@ -119,6 +122,7 @@ SERVERS = [
     (WEB, server("224.0.0.1"), ["server-not-unicast"]),
     (WEB, server("0.0.0.0"), ["server-not-unicast"]),
     (WEB, server("255.255.255.255"), ["server-not-unicast"]),
+    (WEB, server("240.0.0.1"), []),
     (SIX, server("fe80::1"), ["server-not-unicast"]),
     (SIX, server("ff02::1"), ["server-not-unicast"]),
     (SIX, server("::"), ["server-not-unicast"]),
@@ -229,6 +233,7 @@ LAN = ip_network("10.1.0.0/24")
         (server("fd00::9", method=ROUTE), []),
         (server("10.1.0.254", method=ROUTE), ["director-is-server"]),
         (server("10.2.0.1", method=TUNNEL, tunnel=Tunnel()), []),
+        (server("10.1.0.255"), ["server-is-broadcast"]),
     ],
 )
 def test_topology(one: Destination, expected: list[str]) -> None:
