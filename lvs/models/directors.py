@@ -148,7 +148,9 @@ class Director(StampedModel):
         """{service key: {real server: [active, inactive]}} as last read whole."""
         return json.loads(unpack(self.observed_counts) or "{}")
 
-    def set_observed_counts(self, rows: Mapping[ServiceKey, Mapping[DestinationKey, Listed]]) -> None:
+    def set_observed_counts(
+        self, rows: Mapping[ServiceKey, Mapping[DestinationKey, Listed]]
+    ) -> None:
         """Keep the connection counts of a whole reading."""
         self.observed_counts = pack(
             json.dumps(

@@ -71,9 +71,7 @@ class VirtualService(StampedModel):
         verbose_name=_("tenant"),
     )
     name = NameField(_("name"))
-    protocol = models.CharField(
-        _("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP
-    )
+    protocol = models.CharField(_("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP)
     vip = models.GenericIPAddressField(_("VIP"))
     port = models.PositiveIntegerField(_("port"), validators=_port)
     forwarding = models.CharField(
@@ -103,8 +101,9 @@ class VirtualService(StampedModel):
     is_vip_managed = models.BooleanField(
         _("VIP managed"),
         default=True,
-        help_text=_("The console puts the VIP on the director and takes it away with its last"
-                    " service."),
+        help_text=_(
+            "The console puts the VIP on the director and takes it away with its last service."
+        ),
     )
 
     removal_requested_at = models.DateTimeField(null=True, editable=False)
@@ -159,9 +158,7 @@ class RealServerQuerySet(models.QuerySet["RealServer"]):
         """Real servers are seen with their service."""
         if actor.can("virtual_service.view"):
             return self
-        return self.filter(
-            virtual_service__tenant_id__in=actor.tenant_ids("virtual_service.view")
-        )
+        return self.filter(virtual_service__tenant_id__in=actor.tenant_ids("virtual_service.view"))
 
 
 class RealServer(StampedModel):

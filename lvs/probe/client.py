@@ -35,7 +35,7 @@ def request(protocol: str, address: str, port: int, timeout: float) -> tuple:
             data = sock.recv(4096)
             said = data.decode("utf-8", "replace")
             outcome = "answered" if data else outcome
-        except socket.timeout:
+        except TimeoutError:
             outcome = "connected" if outcome == "connected" else "timeout"
         except ConnectionRefusedError:
             outcome = "refused"
@@ -48,8 +48,8 @@ def request(protocol: str, address: str, port: int, timeout: float) -> tuple:
 def _question(protocol: str, address: str) -> bytes:
     if protocol == "udp":
         return b"evenkeel\n"
-    host = "[%s]" % address if ":" in address else address
-    return ("GET / HTTP/1.0\r\nHost: %s\r\nUser-Agent: evenkeel\r\n\r\n" % host).encode()
+    host = f"[{address}]" if ":" in address else address
+    return f"GET / HTTP/1.0\r\nHost: {host}\r\nUser-Agent: evenkeel\r\n\r\n".encode()
 
 
 if PARAMETERS:

@@ -20,7 +20,7 @@ from console.planning import Step as PlannedStep
 from console.remote.transport import Fence, HostUnreachable, OutcomeUnknown, RemoteError
 from tests import factories
 from tests.app.conftest import Fleet
-from tests.fakes.transport import Answer, Fault, FakeTransport
+from tests.fakes.transport import Answer, FakeTransport, Fault
 
 pytestmark = pytest.mark.django_db
 

@@ -79,7 +79,7 @@ class Command(ConsoleCommand):
         self.stdout.flush()
 
     def _nodes(self) -> dict[str, dict[str, Any]]:
-        answer = subprocess.run(  # noqa: S603  our own module, fixed words
+        answer = subprocess.run(
             [sys.executable, "-m", "lab", "status", "--json"],
             cwd=settings.BASE_DIR,
             capture_output=True,
@@ -166,15 +166,16 @@ class Command(ConsoleCommand):
         service.refresh_from_db()
         proof = service.proof
         self._say(
-            f"{service.name} {service.get_protocol_display()} {service.address}: {proof['verdict']},"
-            f" answered by {', '.join(proof['answered']) or 'nobody'}"
+            f"{service.name} {service.get_protocol_display()} {service.address}:"
+            f" {proof['verdict']}, answered by {', '.join(proof['answered']) or 'nobody'}"
         )
         return proof
 
     def _tell(self, services: list[VirtualService], proofs: list[dict[str, Any]]) -> None:
         served = sum(proof["verdict"] == "proved" for proof in proofs)
         self.stdout.write(
-            f"\n{served} of {len(services)} virtual services answer through lb1, with real packets.\n"
+            f"\n{served} of {len(services)} virtual services answer through lb1, with real"
+            " packets.\n"
             "What to look at:\n"
             "  Virtual services → web     the drawn path; press Prove it; change a weight, look\n"
             "                             at the planned changes, apply\n"
