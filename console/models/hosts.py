@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -19,11 +21,25 @@ if TYPE_CHECKING:
 #: More jumps than this are a loop or a mistake.
 MAX_JUMPS = 3
 
-address_validator = RegexValidator(
-    r"\A(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?\Z|\A::1\Z",
-    _("Give a host name or an IP address, without port and without blanks."),
-    code="invalid_address",
+_host_name = re.compile(
+    r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+    r"(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?"
 )
+
+
+def address_validator(value: str) -> None:
+    """A host name (RFC 1123) or an IP address, and nothing around it."""
+    try:
+        ip_address(value)
+    except ValueError:
+        looks_numeric = re.fullmatch(r"[0-9.]+", value)
+        if looks_numeric or not _host_name.fullmatch(value):
+            raise ValidationError(
+                _("Give a host name or an IP address, without port and without blanks."),
+                code="invalid_address",
+            ) from None
+
+
 username_validator = RegexValidator(
     r"\A[a-z_][a-z0-9_-]{0,31}\Z",
     _("Give a Unix user name: lower-case letters, digits, dash and underscore."),
@@ -42,7 +58,7 @@ class Credential(StampedModel):
 
     class Kind(models.TextChoices):
         KEY = "key", _("Private key")
-        PASSWORD = "password", _("Password")  # noqa: S105
+        PASSWORD = "password", _("Password")
 
     name = NameField(_("name"), unique=True)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind, default=Kind.KEY)
