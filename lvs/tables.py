@@ -72,9 +72,7 @@ class DirectorTable(ListTable):
 class VirtualServiceTable(ListTable):
     """Needs `server_count` and `verdict` on each row."""
 
-    pick = tables.TemplateColumn(
-        template_name="lvs/parts/pick.html", verbose_name="", exclude_from_export=True
-    )
+    pick = tables.Column(accessor="pk", verbose_name="", exclude_from_export=True)
     name = NameColumn(url_name="virtual-service", verbose_name=_("Virtual service"))
     vip = tables.Column(verbose_name=_("Address"))
     director = tables.Column(
@@ -92,6 +90,14 @@ class VirtualServiceTable(ListTable):
         """Only those who may change something have boxes to tick."""
         if not may_somewhere(actor_of(request), "virtual_service.manage"):
             self.columns.hide("pick")
+
+    def render_pick(self, record: VirtualService) -> SafeString:
+        return format_html(
+            '<input class="form-check-input m-0" type="checkbox" name="service" value="{}"'
+            ' form="bulk" aria-label="{}">',
+            record.pk,
+            record.name,
+        )
 
     def render_vip(self, record: VirtualService) -> SafeString:
         return format_html(

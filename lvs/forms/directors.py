@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from console.access import Actor, visible_to
 from console.forms.base import VersionedForm
 from console.models import Host
-from console.preflight import Facts, ParseError, Readiness
+from console.preflight import Readiness
 from lvs.director.types import Surroundings
 from lvs.forms.fields import DescribedChoiceField
 from lvs.models import Director
@@ -155,14 +155,16 @@ class DirectorForm(VersionedForm):
 
 
 def _preflight_addresses(host: Host) -> dict[str, tuple[str, ...]]:
+    """What the last preflight saw; nothing where another version of the console wrote it."""
     try:
-        facts = Facts.from_json(host.preflight["facts"])
-    except (ParseError, KeyError):
+        return {
+            interface["name"]: tuple(
+                f"{one['ip']}/{one['prefix']}" for one in interface["addresses"]
+            )
+            for interface in host.preflight["facts"]["network"]["interfaces"] or ()
+        }
+    except (KeyError, TypeError):
         return {}
-    return {
-        interface.name: tuple(f"{one.ip}/{one.prefix}" for one in interface.addresses)
-        for interface in facts.network.interfaces or ()
-    }
 
 
 class UnmanagedForm(forms.Form):

@@ -277,8 +277,8 @@ class ServiceEditor:
     ) -> None:
         servers = list(service.real_servers.all()) if service else []
         instance = {"instance": service} if service else {}
-        self.asked = data.get("do", "") if data is not None else ""
-        self.is_save = self.asked in ("review", "apply")
+        self.asked = data.get("do", "review") if data is not None else ""
+        self.is_save = data is not None and self.asked not in ("redraw", "add-row")
         if data is None or self.is_save:
             self.form = VirtualServiceForm(data, actor=actor, initial=initial, **instance)
         else:

@@ -148,7 +148,7 @@ def director_add(request: HttpRequest) -> HttpResponse:
     """Declare that a host is a director; its table is looked at, nothing is changed."""
     actor = actor_of(request)
     require(actor, "director.manage")
-    is_save = request.POST.get("do") == "save"
+    is_save = request.method == "POST" and request.POST.get("do") != "redraw"
     initial = request.POST or request.GET
     form = (
         DirectorForm(request.POST, actor=actor)

@@ -39,7 +39,7 @@ SERVICES = VirtualService.objects.select_related("tenant", "director__host", "di
 def _directors(request: HttpRequest) -> QuerySet[Director]:
     return visible_to(
         actor_of(request),
-        Director.objects.select_related("host").only("host__name").order_by("host__name"),
+        Director.objects.select_related("host").only("host", "host__name").order_by("host__name"),
     )
 
 

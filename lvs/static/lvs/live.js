@@ -1,5 +1,6 @@
 /* The live part of a page is not replaced under somebody's hands: while a field of it has the
-   focus or was changed, while one of its menus is open, or while nobody looks at the page. */
+   focus or was changed, while one of its menus is open, or while nobody looks at the page.
+   When what the page is about is gone, the list follows. */
 (function () {
   "use strict";
 
@@ -18,6 +19,8 @@
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
-    if (part.id === "live" && isInUse(part)) event.detail.shouldSwap = false;
+    if (part.id !== "live") return;
+    if (event.detail.xhr.status === 404) location.assign(part.dataset.gone);
+    if (isInUse(part)) event.detail.shouldSwap = false;
   });
 })();

@@ -1,0 +1,85 @@
+"""Directors and services as they were seen, written straight to the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from console.models import Host
+from lvs.models import Director, VirtualService
+from tests import factories
+
+#: What a look around a director with pub0 for VIPs and int0 for real servers found.
+SURROUNDINGS: dict[str, Any] = {
+    "kernel": "6.1.0-test",
+    "addresses": {
+        "lo": ["127.0.0.1/8"],
+        "pub0": ["10.10.0.1/24", "10.10.0.50/32"],
+        "int0": ["10.20.0.1/24"],
+    },
+    "forwards_ipv4": True,
+}
+SHOP = [
+    "-A -t 10.10.0.50:80 -s wlc",
+    "-a -t 10.10.0.50:80 -r 10.20.0.11:8080 -m -w 1",
+    "-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2",
+]
+MAIL = ["-A -t 10.10.0.99:25 -s rr", "-a -t 10.10.0.99:25 -r 10.20.0.9:25 -g -w 3"]
+
+
+def director(name: str = "lb1", lines: list[str] | None = None, **fields: Any) -> Director:
+    """A director whose table was seen with these lines."""
+    found = factories.DirectorFactory.build(
+        host=factories.HostFactory.create(name=name),
+        vip_interface="pub0",
+        observed_facts=SURROUNDINGS,
+        observed_whole_at=timezone.now(),
+        **fields,
+    )
+    found.set_observed_lines(SHOP if lines is None else lines)
+    found.table_size = len(found.observed_lines)
+    found.save()
+    return found
+
+
+def shop(on: Director, servers: int = 2, **fields: Any) -> VirtualService:
+    """The applied service that SHOP has, with so many real servers declared."""
+    service = factories.VirtualServiceFactory.create(
+        **{
+            "director": on,
+            "name": "shop",
+            "vip": "10.10.0.50",
+            "port": 80,
+            "provisioning_status": "active",
+            "applied_generation": 1,
+        }
+        | fields
+    )
+    for number in range(servers):
+        factories.RealServerFactory.create(
+            virtual_service=service, rip=f"10.20.0.{11 + number}", weight=1 + number % 2
+        )
+    return service
+
+
+def ready_host(name: str, **fields: Any) -> Host:
+    """A host whose preflight says that it can be a director, with two interfaces."""
+    return factories.HostFactory.create(
+        name=name,
+        preflight={
+            "facts": {
+                "ipvs": {"schedulers": ["rr", "wrr", "wlc", "sh"]},
+                "network": {
+                    "interfaces": [
+                        {"name": "lo", "addresses": [{"ip": "127.0.0.1", "prefix": 8}]},
+                        {"name": "pub0", "addresses": [{"ip": "10.10.0.1", "prefix": 24}]},
+                        {"name": "int0", "addresses": []},
+                    ]
+                },
+            },
+            "findings": [],
+            "roles": {"director": "ready"},
+        },
+        **fields,
+    )

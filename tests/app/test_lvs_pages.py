@@ -1,0 +1,446 @@
+"""Directors and virtual services in the browser: lists, pages, and what their buttons ask."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from console.listing import PAGE_SIZE
+from console.models import Operation
+from lvs.models import Director, RealServer, VirtualService
+from tests import factories
+from tests.app import lvs_scene
+from tests.app.pages import Page, get
+from tests.conftest import Cast
+
+Browser = Callable[[str], Client]
+DIRECTORS = "/load-balancing/directors/"
+SERVICES = "/load-balancing/virtual-services/"
+LIVE = {"HX-Request": "true"}
+
+
+def queries(client: Client, path: str) -> int:
+    """How many a page costs once sessions and translations are warm."""
+    get(client, path)
+    with CaptureQueriesContext(connection) as found:
+        get(client, path)
+    return len(found)
+
+
+def part(client: Client, path: str, name: str = "live") -> Page:
+    return get(client, path, {"part": name}, headers=LIVE)
+
+
+# Lists
+
+
+def test_list_of_directors_says_what_to_do_first(browser: Browser) -> None:
+    page = get(browser("operator"), DIRECTORS)
+    assert "No director yet" in page.text
+    assert f"{DIRECTORS}new/" in page.links()
+    assert f"{DIRECTORS}new/" not in get(browser("auditor"), DIRECTORS).links()
+
+
+def test_directors_are_found_by_name_policy_and_drift(browser: Browser) -> None:
+    lvs_scene.director("ams-lb1", drift_count=3, policy="observe")
+    lvs_scene.director("fra-lb1")
+    client = browser("operator")
+    for query, found in (
+        ({"q": "fra"}, "fra-lb1"),
+        ({"policy": "observe"}, "ams-lb1"),
+        ({"has_drifted": "true"}, "ams-lb1"),
+        ({"has_drifted": "false"}, "fra-lb1"),
+    ):
+        page = get(client, DIRECTORS, query)
+        names = {"ams-lb1", "fra-lb1"} & set(page.text.split())
+        assert found in names and len(page.all("a", class_="name")) == 1, query
+
+
+def test_cost_of_the_lists_does_not_grow_with_their_rows(browser: Browser) -> None:
+    client = browser("operator")
+    first = lvs_scene.director("lb0")
+    lvs_scene.shop(first)
+    counts = queries(client, DIRECTORS), queries(client, SERVICES)
+    for number in range(1, 6):
+        lvs_scene.shop(lvs_scene.director(f"lb{number}"), servers=5, name=f"shop{number}")
+    assert (queries(client, DIRECTORS), queries(client, SERVICES)) == counts
+    assert counts == (7, 9)
+
+
+def test_virtual_services_are_found_by_name_vip_and_real_server(browser: Browser) -> None:
+    director = lvs_scene.director()
+    lvs_scene.shop(director)
+    v6 = lvs_scene.shop(director, 0, name="six", vip="2001:db8::50", forwarding="route")
+    factories.RealServerFactory.create(virtual_service=v6, rip="2001:db8::b")
+    client = browser("operator")
+    for query, found in (
+        ({"q": "sho"}, "shop"),
+        ({"q": "10.10.0.50"}, "shop"),
+        ({"q": "10.20.0.12"}, "shop"),
+        ({"q": "2001:0DB8:0:0::b"}, "six"),
+        ({"q": "[2001:db8::50]"}, "six"),
+        ({"forwarding": "route"}, "six"),
+        ({"vip": "2001:0db8::0050"}, "six"),
+    ):
+        page = get(client, SERVICES, query)
+        assert len(page.all("a", class_="name")) == 1, query
+        assert found in page.text.split(), query
+    page = get(client, SERVICES, {"director": director.pk, "protocol": "udp"})
+    assert "Nothing fits these filters" in page.text
+
+
+def test_virtual_services_page_by_page_and_as_csv(browser: Browser) -> None:
+    director = lvs_scene.director()
+    factories.VirtualServiceFactory.create_batch(PAGE_SIZE + 5, director=director)
+    client = browser("operator")
+    first = get(client, SERVICES)
+    following = get(client, SERVICES + first.all("a", rel="next")[0]["href"])
+    assert len(first.all("a", class_="name")) == PAGE_SIZE
+    assert len(following.all("a", class_="name")) == 5
+    answer = client.get(SERVICES, {"format": "csv"})
+    rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+    assert len(rows) == PAGE_SIZE + 5
+    assert {row["Address"].partition(":")[0] for row in rows} == {"tcp"}
+    assert {(row["Scheduler"], row["Method"]) for row in rows} == {("wlc", "masq")}
+
+
+def test_members_see_their_services_and_no_way_to_the_director(
+    browser: Browser, cast: Cast
+) -> None:
+    director = lvs_scene.director()
+    mine = lvs_scene.shop(director, tenant=cast.tenant)
+    lvs_scene.shop(director, name="others", vip="10.10.0.51", tenant=cast.other_tenant)
+    client = browser("alice")
+    page = get(client, SERVICES)
+    assert [found["href"] for found in page.all("a", class_="name")] == [mine.get_absolute_url()]
+    assert director.get_absolute_url() not in page.links()
+    page = get(client, mine.get_absolute_url())
+    assert "lb1" in page.text
+    assert director.get_absolute_url() not in page.links()
+
+
+# Directors
+
+
+def test_director_page_shows_plan_drift_unmanaged_and_what_was_seen(browser: Browser) -> None:
+    director = lvs_scene.director(
+        lines=[*lvs_scene.SHOP[:2], *lvs_scene.MAIL],
+        unmanaged_count=1,
+        drift="-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2",
+        drift_count=1,
+        drift_since=timezone.now() - timedelta(minutes=3),
+    )
+    lvs_scene.shop(director)
+    page = get(browser("operator"), director.get_absolute_url())
+    assert "1 change would mend it" in page.text and "3 min ago" in page.text
+    assert page.text.count("-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2") == 2
+    assert "6.1.0-test" in page.text
+    assert "-A -t 10.10.0.99:25 -s rr" in page.text
+    actions = page.posts()
+    for verb in ("apply", "adopt", "observe", "remove-unmanaged", "delete"):
+        assert f"{director.get_absolute_url()}{verb}/" in actions
+
+
+def test_auditor_reads_the_director_and_has_no_buttons(browser: Browser) -> None:
+    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
+    lvs_scene.shop(director)
+    page = get(browser("auditor"), director.get_absolute_url())
+    assert "-A -t 10.10.0.99:25 -s rr" in page.text
+    assert not [action for action in page.posts() if action.startswith("/load-balancing/")]
+
+
+def test_cost_of_the_director_page_does_not_grow_with_its_services(browser: Browser) -> None:
+    client, director = browser("operator"), lvs_scene.director()
+    lvs_scene.shop(director)
+    few = queries(client, director.get_absolute_url())
+    for number in range(8):
+        lvs_scene.shop(director, 4, name=f"s{number}", vip=f"10.10.1.{number}")
+    assert queries(client, director.get_absolute_url()) == few == 22
+
+
+def test_large_table_is_compared_apart_from_the_page(browser: Browser, settings: Settings) -> None:
+    settings.LARGE_TABLE = 2
+    director = lvs_scene.director(lines=lvs_scene.SHOP[:2] + lvs_scene.MAIL)
+    lvs_scene.shop(director)
+    client, missing = browser("operator"), "-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2"
+    page = get(client, director.get_absolute_url())
+    assert missing not in page.text
+    waiting = next(tag for tag in page.all("div") if tag.get("id", "").startswith("plan-"))
+    assert missing in get(client, director.get_absolute_url(), {"plan": "now"}).text
+    assert missing in part(client, director.get_absolute_url(), "plan").text
+
+    again = part(client, director.get_absolute_url())
+    assert waiting["id"] in {tag.get("id") for tag in again.all("div")}
+    factories.VirtualServiceFactory.create(director=director)
+    changed = part(client, director.get_absolute_url())
+    assert waiting["id"] not in {tag.get("id") for tag in changed.all("div")}
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"), [("observe", "director.observe"), ("apply", "director.apply")]
+)
+def test_buttons_of_the_director_begin_operations(browser: Browser, verb: str, kind: str) -> None:
+    director = lvs_scene.director()
+    url = director.get_absolute_url()
+    assert browser("auditor").post(f"{url}{verb}/").status_code == 403
+    assert browser("alice").post(f"{url}{verb}/").status_code == 404
+    answer = browser("operator").post(f"{url}{verb}/")
+    assert answer["Location"] == url
+    operation = Operation.objects.on(director).get()
+    assert operation.kind == kind
+    page = part(browser("operator"), url)
+    assert operation.get_absolute_url() in page.links()
+
+
+def test_unmanaged_entry_is_adopted_under_a_name(browser: Browser) -> None:
+    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
+    answer = browser("operator").post(
+        f"{director.get_absolute_url()}adopt/", {"key": "tcp:10.10.0.99:25", "name": "mail"}
+    )
+    service = VirtualService.objects.get(director=director)
+    assert answer["Location"] == service.get_absolute_url()
+    assert (service.name, service.scheduler, service.forwarding) == ("mail", "rr", "route")
+    assert [server.address for server in service.real_servers.all()] == ["10.20.0.9:25"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"key": "tcp:10.10.0.99:25", "name": "x" * 65}, 302),
+        ({"key": "tcp:10.10.0.99:25", "name": "two\nlines"}, 302),
+        ({"key": "fwmark:7"}, 302),
+        ({"key": "tcp:10.10.0.98:25"}, 404),
+        ({"key": "nonsense"}, 404),
+        ({}, 302),
+    ],
+)
+def test_what_cannot_be_adopted_is_left_alone(
+    browser: Browser, sent: dict[str, str], status: int
+) -> None:
+    lines = [*lvs_scene.MAIL, "-A -f 7 -s wlc -p 600"]
+    director = lvs_scene.director(lines=lines, unmanaged_count=2)
+    answer = browser("operator").post(f"{director.get_absolute_url()}adopt/", sent)
+    assert answer.status_code == status
+    assert not VirtualService.objects.exists() and not Operation.objects.exists()
+
+
+def test_unmanaged_entry_goes_only_after_its_key_was_typed(browser: Browser) -> None:
+    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
+    client, url = browser("operator"), f"{director.get_absolute_url()}remove-unmanaged/"
+    client.post(url, {"key": "tcp:10.10.0.99:25", "confirm": "tcp:10.10.0.99:2"})
+    assert not Operation.objects.exists()
+    assert "Type tcp:10.10.0.99:25 to confirm." in get(client, director.get_absolute_url()).text
+    client.post(url, {"key": "tcp:10.10.0.99:25", "confirm": "tcp:10.10.0.99:25"})
+    assert Operation.objects.get().parameters == {"key": "tcp:10.10.0.99:25"}
+
+
+def test_many_unmanaged_entries_are_searched_and_paged(browser: Browser) -> None:
+    lines = [f"-A -t 10.10.9.{number}:80 -s rr" for number in range(1, 61)]
+    director = lvs_scene.director(lines=lines, unmanaged_count=60)
+    client, url = browser("operator"), f"{director.get_absolute_url()}unmanaged/"
+    page, seen = get(client, url), 0
+    while True:
+        seen += len(page.all("div", class_="unmanaged"))
+        following = page.all("a", rel="next")
+        if not following:
+            break
+        page = get(client, url + following[0]["href"])
+    assert seen == 60
+    assert len(get(client, url, {"q": "10.10.9.60"}).all("div", class_="unmanaged")) == 1
+    assert "Nothing fits" in get(client, url, {"q": "nowhere"}).text
+    assert get(client, url, {"cursor": "forged"}).all("a", rel="next")
+
+
+def test_director_with_services_is_not_deleted(browser: Browser) -> None:
+    director = lvs_scene.director()
+    service = lvs_scene.shop(director)
+    client, url = browser("operator"), f"{director.get_absolute_url()}delete/"
+    assert client.post(url, {"confirm": "lb1"}).status_code == 409
+    service.delete()
+    client.post(url, {"confirm": "lb2"})
+    assert Director.objects.exists()
+    client.post(url, {"confirm": "lb1"})
+    assert not Director.objects.exists()
+
+
+# Virtual services
+
+
+def test_service_page_draws_the_path_with_what_was_seen(browser: Browser) -> None:
+    director = lvs_scene.director()
+    director.observed_counts = None
+    service = lvs_scene.shop(director, servers=3)
+    page = get(browser("operator"), service.get_absolute_url())
+    assert "NAT — masquerading" in page.text and "Weighted least connections" in page.text
+    assert len(page.all("li", class_="stop")) == 3
+    assert "not on the director" in page.text  # the third was never seen
+    assert "-a -t 10.10.0.50:80 -r 10.20.0.13:8080 -m -w 1" in page.text
+    assert "Replies come back through the director." in page.text
+    assert not page.all("div", class_="lane")
+
+
+def test_path_of_direct_routing_draws_the_way_back(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director(), forwarding="route")
+    page = get(browser("operator"), service.get_absolute_url())
+    assert page.all("div", class_="lane")
+    assert "Dotted: replies go straight back to the clients" in page.text
+
+
+def test_cost_of_the_service_page_does_not_grow_with_its_pool(browser: Browser) -> None:
+    client, director = browser("operator"), lvs_scene.director()
+    small = lvs_scene.shop(director, 1)
+    large = lvs_scene.shop(director, 40, name="large", vip="10.10.0.60")
+    few = queries(client, small.get_absolute_url())
+    assert queries(client, large.get_absolute_url()) == few == 22
+
+
+def test_live_part_says_how_the_service_stands_now(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director())
+    client = browser("operator")
+    assert "In place" in part(client, service.get_absolute_url()).text
+    VirtualService.objects.update(generation=2)
+    page = part(client, service.get_absolute_url())
+    assert "Changed, not applied" in page.text
+    assert page.all("span", id="standing")[0]["hx-swap-oob"] == "true"
+    assert not page.all("html")
+
+
+def test_change_by_hand_on_the_director_is_shown_as_drift(browser: Browser) -> None:
+    lines = [lvs_scene.SHOP[0], lvs_scene.SHOP[1].replace("-w 1", "-w 77"), lvs_scene.SHOP[2]]
+    service = lvs_scene.shop(lvs_scene.director(lines=lines))
+    page = get(browser("operator"), service.get_absolute_url())
+    assert "Differs on the director" in page.text
+    assert "Drift: what would mend it" in page.text and "Mend it now" in page.text
+    assert "-e -t 10.10.0.50:80 -r 10.20.0.11:8080 -m -w 77" in page.text
+    assert "77 on the director" in page.text
+
+
+def test_member_is_not_shown_what_neighbours_need(browser: Browser, cast: Cast) -> None:
+    director = lvs_scene.director(lines=[])
+    mine = lvs_scene.shop(director, tenant=cast.tenant, vip="10.10.0.70", applied_generation=0)
+    lvs_scene.shop(director, name="secret", vip="10.10.0.71", applied_generation=0)
+    Director.objects.update(vip_interface="gone0")
+    member, staff = browser("bob"), browser("operator")
+    page = get(member, mine.get_absolute_url())
+    assert "-A -t 10.10.0.70:80" in page.text
+    assert "10.10.0.71" not in page.text and "gone0" not in page.text
+    page = get(staff, mine.get_absolute_url())
+    assert "10.10.0.71" in page.text and "no interface gone0" in page.text
+
+
+def test_weight_is_changed_in_its_row_and_waits_for_apply(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director())
+    server = service.real_servers.get(rip="10.20.0.11")
+    url = f"/load-balancing/real-servers/{server.pk}/weight/"
+    client = browser("operator")
+    answer = client.post(url, {"weight": 0, "version": server.version}, follow=True)
+    server.refresh_from_db()
+    assert server.weight == 0 and not Operation.objects.exists()
+    page = Page(answer)
+    assert "-e -t 10.10.0.50:80 -r 10.20.0.11:8080 -m -w 0" in page.text
+    assert "drained: no new connections" in page.text
+    assert f"{service.get_absolute_url()}apply/" in page.posts()
+    assert client.post(url, {"weight": 5, "version": 1}).status_code == 412
+    for wrong in ("-1", "many", "", "99999999999", "1.5"):
+        client.post(url, {"weight": wrong})
+    server.refresh_from_db()
+    assert server.weight == 0
+
+
+@pytest.mark.parametrize("who", ["ray", "auditor"])
+def test_viewer_cannot_change_weight_apply_prove_or_remove(
+    browser: Browser, cast: Cast, who: str
+) -> None:
+    service = lvs_scene.shop(lvs_scene.director(), tenant=cast.tenant)
+    server = service.real_servers.get(rip="10.20.0.11")
+    client, url = browser(who), service.get_absolute_url()
+    page = get(client, url)
+    assert not [action for action in page.posts() if action.startswith("/load-balancing/")]
+    for path in (f"{url}apply/", f"{url}prove/", f"{url}remove/", f"{url}keep/", f"{url}edit/",
+                 f"/load-balancing/real-servers/{server.pk}/weight/",
+                 f"/load-balancing/real-servers/{server.pk}/remove/"):  # fmt: skip
+        assert client.post(path, {"weight": 3, "confirm": "shop"}).status_code == 403, path
+        assert browser("charlie").post(path).status_code == 404, path
+    assert not Operation.objects.exists()
+
+
+def test_removal_asks_for_the_name_and_can_be_undone(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director())
+    client, url = browser("operator"), service.get_absolute_url()
+    client.post(f"{url}remove/", {"confirm": "shopp"})
+    service.refresh_from_db()
+    assert not service.is_leaving
+    client.post(f"{url}remove/", {"confirm": "shop"})
+    page = get(client, url)
+    assert "Being removed" in page.text and f"{url}keep/" in page.posts()
+    assert f"{url}edit/" not in page.links()
+    assert client.post(f"{url}keep/").status_code == 409  # its operation waits
+    Operation.objects.update(status="cancelled")
+    client.post(f"{url}keep/")
+    service.refresh_from_db()
+    assert not service.is_leaving
+
+
+def test_service_that_was_never_applied_is_gone_at_once(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director(lines=[]), applied_generation=0)
+    answer = browser("operator").post(
+        f"{service.get_absolute_url()}remove/", {"confirm": "shop"}, follow=True
+    )
+    assert "It had never been applied." in Page(answer).text
+    assert not VirtualService.objects.exists()
+
+
+def test_real_server_is_taken_out_only_after_its_address_was_typed(browser: Browser) -> None:
+    service = lvs_scene.shop(lvs_scene.director())
+    server = service.real_servers.get(rip="10.20.0.11")
+    client, url = browser("operator"), f"/load-balancing/real-servers/{server.pk}/remove/"
+    client.post(url, {"confirm": "10.20.0.11"})
+    assert RealServer.objects.count() == 2
+    answer = client.post(url, {"confirm": "10.20.0.11:8080"}, follow=True)
+    assert [row.rip for row in RealServer.objects.all()] == ["10.20.0.12"]
+    page = Page(answer)
+    assert "-d -t 10.10.0.50:80 -r 10.20.0.11:8080" in page.text
+    assert "its open connections end" in page.text
+
+
+def test_pages_have_no_inline_code_and_every_control_a_label(browser: Browser) -> None:
+    director = lvs_scene.director(lines=lvs_scene.SHOP + lvs_scene.MAIL, unmanaged_count=1)
+    service = lvs_scene.shop(director)
+    server = service.real_servers.first()
+    lvs_scene.ready_host("lb2")
+    assert server is not None
+    for path in (
+        DIRECTORS, f"{DIRECTORS}new/", director.get_absolute_url(),
+        f"{director.get_absolute_url()}edit/", f"{director.get_absolute_url()}unmanaged/",
+        SERVICES, f"{SERVICES}new/", service.get_absolute_url(),
+        f"{service.get_absolute_url()}edit/", f"{service.get_absolute_url()}real-servers/new/",
+        f"/load-balancing/real-servers/{server.pk}/edit/",
+        f"{SERVICES}review/?do=remove&service={service.pk}",
+    ):  # fmt: skip
+        _assert_clean(get(browser("administrator"), path), path)
+
+
+def _assert_clean(page: Page, path: str) -> None:
+    tags: list[tuple[str, dict[str, Any]]] = page._tags
+    for tag, found in tags:
+        assert "style" not in found and not [key for key in found if key.startswith("on")], path
+        assert tag != "script" or "src" in found, path
+    labels = {found.get("for") for found in page.all("label")}
+    for control in [*page.all("input"), *page.all("select"), *page.all("textarea")]:
+        is_shown = control.get("type") not in ("hidden", "submit")
+        is_wrapped = control.get("type") in ("radio", "checkbox")
+        if is_shown and not is_wrapped:
+            assert control.get("aria-label") or control.get("id") in labels, (path, control)
+    ids = [found["id"] for _tag, found in tags if "id" in found]
+    doubled = {one for one in ids if ids.count(one) > 1}
+    assert not {one for one in doubled if "__prefix__" not in one}, (path, doubled)
