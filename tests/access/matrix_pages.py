@@ -1,0 +1,197 @@
+"""Who gets what from the pages. A change that was made is 302, a form that asks again 200."""
+
+from __future__ import annotations
+
+from tests.access import bodies
+from tests.access.rows import Row
+from tests.access.scene import Scene
+
+
+def one_service(scene: Scene) -> str:
+    return f"?service={scene.service.pk}"
+
+
+def since(scene: Scene) -> str:
+    return "?since=2026-01-01T00:00:00Z"
+
+
+#: The columns are those of `rows.CAST`.
+ROWS: list[Row] = [
+    Row("dashboard", "GET", "200 200 200 200 200 200 200 login"),
+    Row("search", "GET", "200 200 200 200 200 200 200 login"),
+    Row("palette", "GET", "200 200 200 200 200 200 200 login"),
+    Row("runbook", "GET", "200 200 200 200 200 200 200 login"),
+    Row("theme", "POST", "302 302 302 302 302 302 302 302", send={"theme": "dark"}),
+    Row("set_language", "GET", "302 302 302 302 302 302 302 302"),
+    Row("set_language", "POST", "302 302 302 302 302 302 302 302", send={"language": "en"}),
+    Row("healthz", "GET", "200 200 200 200 200 200 200 200"),
+    Row("metrics", "GET", "403 403 403 403 200 200 200 401"),
+    Row("alerts", "GET", "200 200 200 200 200 200 200 login"),
+    Row(
+        "alerts-acknowledge", "POST", "302 302 403 302 302 302 403 login", send=bodies.ticked_alert
+    ),
+    Row("alert", "GET", "200 200 200 404 200 200 200 login", "alert"),
+    Row("alert-acknowledge", "POST", "302 302 403 404 302 302 403 login", "alert"),
+    Row("operations", "GET", "200 200 200 200 200 200 200 login"),
+    Row("operations-ended", "GET", "200 200 200 200 200 200 200 login", query=since),
+    Row("operation", "GET", "200 200 200 404 200 200 200 login", "failed"),
+    Row("operation-cancel", "POST", "302 302 403 404 302 302 403 login", "waiting"),
+    Row("operation-retry", "POST", "302 302 403 404 302 302 403 login", "failed"),
+    Row("hosts", "GET", "403 403 403 403 200 200 200 login"),
+    Row("host-add", "GET", "403 403 403 403 200 200 403 login"),
+    Row("host-add", "POST", "403 403 403 403 302 302 403 login", send=bodies.a_host_form),
+    Row("host", "GET", "404 404 404 404 200 200 200 login", "host"),
+    Row("host-edit", "GET", "404 404 404 404 200 200 403 login", "host"),
+    Row("host-edit", "POST", "404 404 404 404 302 302 403 login", "host", bodies.a_host_form),
+    Row(
+        "host-delete",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "free_host",
+        bodies.the_name("free_host"),
+    ),
+    Row("host-scan-key", "POST", "404 404 404 404 302 302 403 login", "host"),
+    Row(
+        "host-accept-key",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "offering_host",
+        bodies.FINGERPRINT,
+    ),
+    Row("host-refuse-key", "POST", "404 404 404 404 302 302 403 login", "offering_host"),
+    Row("host-preflight", "POST", "404 404 404 404 302 302 403 login", "host"),
+    Row("credentials", "GET", "403 403 403 403 200 200 200 login"),
+    Row("credential-add", "GET", "403 403 403 403 200 403 403 login"),
+    Row("credential-add", "POST", "403 403 403 403 302 403 403 login", send=bodies.PASSWORD),
+    Row("credential-generate", "GET", "403 403 403 403 200 403 403 login"),
+    Row("credential-generate", "POST", "403 403 403 403 302 403 403 login", send=bodies.NAME),
+    Row("credential", "GET", "404 404 404 404 200 200 200 login", "credential"),
+    Row("credential-edit", "GET", "404 404 404 404 200 403 403 login", "credential"),
+    Row(
+        "credential-edit",
+        "POST",
+        "404 404 404 404 302 403 403 login",
+        "credential",
+        bodies.PASSWORD,
+    ),
+    Row(
+        "credential-delete",
+        "POST",
+        "404 404 404 404 302 403 403 login",
+        "free_credential",
+        bodies.the_name("free_credential"),
+    ),
+    Row("tenants", "GET", "200 200 200 200 200 200 200 login"),
+    Row("tenant-add", "GET", "403 403 403 403 200 403 403 login"),
+    Row("tenant-add", "POST", "403 403 403 403 302 403 403 login", send=bodies.NAME),
+    Row("tenant", "GET", "200 200 200 404 200 200 200 login", "tenant"),
+    Row("tenant-edit", "GET", "403 403 403 404 200 403 403 login", "tenant"),
+    Row("tenant-edit", "POST", "403 403 403 404 302 403 403 login", "tenant", bodies.NAME),
+    Row(
+        "member-set",
+        "POST",
+        "403 403 403 404 302 403 403 login",
+        "tenant",
+        {"username": "ray", "role": "owner"},
+    ),
+    Row("member-remove", "POST", "403 403 403 404 302 403 403 login", "tenant"),
+    Row("tokens", "GET", "200 200 200 200 200 200 200 login"),
+    Row("token-add", "GET", "200 200 200 200 200 200 200 login"),
+    Row("token-add", "POST", "200 200 200 200 200 200 200 login", send=bodies.A_TOKEN),
+    Row("token-revoke", "POST", "302 302 302 302 302 302 302 login", "token"),
+    Row("audit", "GET", "200 200 200 200 200 200 200 login"),
+    Row("directors", "GET", "403 403 403 403 200 200 200 login"),
+    Row("director-add", "GET", "403 403 403 403 200 200 403 login"),
+    Row("director-add", "POST", "403 403 403 403 200 200 403 login", send=bodies.a_director_form),
+    Row("director", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row("director-edit", "GET", "404 404 404 404 200 200 403 login", "director"),
+    Row(
+        "director-edit",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        {"policy": "observe", "vip_interface": "eth0"},
+    ),
+    Row(
+        "director-delete",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "free_director",
+        bodies.the_name("free_director"),
+    ),
+    Row("director-observe", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row("director-apply", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row("director-unmanaged", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row("director-adopt", "POST", "404 404 404 404 302 302 403 login", "director", bodies.KEY),
+    Row(
+        "director-remove-unmanaged",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        bodies.KEY_TWICE,
+    ),
+    Row("virtual-services", "GET", "200 200 200 200 200 200 200 login"),
+    Row("virtual-service-add", "GET", "403 403 403 403 200 200 403 login"),
+    Row(
+        "virtual-service-add",
+        "POST",
+        "403 403 403 403 302 302 403 login",
+        send=bodies.a_service_form,
+    ),
+    Row("virtual-services-review", "GET", "200 200 403 302 200 200 403 login", query=one_service),
+    Row(
+        "virtual-services-apply",
+        "POST",
+        "302 302 403 302 302 302 403 login",
+        send=bodies.ticked_service,
+    ),
+    Row(
+        "virtual-services-remove",
+        "POST",
+        "302 302 403 302 302 302 403 login",
+        send=bodies.ticked_service,
+    ),
+    Row("virtual-service", "GET", "200 200 200 404 200 200 200 login", "service"),
+    Row("virtual-service-edit", "GET", "200 200 403 404 200 200 403 login", "service"),
+    Row(
+        "virtual-service-edit",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "service",
+        bodies.an_edited_service_form,
+    ),
+    Row("virtual-service-apply", "POST", "302 302 403 404 302 302 403 login", "service"),
+    Row("virtual-service-prove", "POST", "302 302 403 404 302 302 403 login", "service"),
+    Row(
+        "virtual-service-remove",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "service",
+        bodies.the_name("service"),
+    ),
+    Row("virtual-service-keep", "POST", "302 302 403 404 302 302 403 login", "leaving"),
+    Row("real-server-add", "GET", "200 200 403 404 200 200 403 login", "service"),
+    Row(
+        "real-server-add",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "service",
+        bodies.A_SERVER_FORM,
+    ),
+    Row("real-server-edit", "GET", "200 200 403 404 200 200 403 login", "server"),
+    Row(
+        "real-server-edit",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "server",
+        bodies.A_SERVER_FORM,
+    ),
+    Row("real-server-weight", "POST", "302 302 403 404 302 302 403 login", "server", {"weight": 0}),
+    Row(
+        "real-server-remove",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "server",
+        bodies.the_name("server"),
+    ),
+]
