@@ -59,11 +59,16 @@ def make_scene(cast: Cast) -> Scene:
     director.set_observed_lines(["-A -t 198.51.100.77:80 -s rr"])
     director.save()
     service = factories.VirtualServiceFactory.create(
-        director=director, tenant=cast.tenant, applied_generation=1, vip="198.51.100.1"
+        director=director,
+        tenant=cast.tenant,
+        name="harbour-web",
+        applied_generation=1,
+        vip="198.51.100.1",
     )
     leaving = factories.VirtualServiceFactory.create(
         director=director,
         tenant=cast.tenant,
+        name="harbour-mail",
         removal_requested_at=timezone.now(),
         vip="198.51.100.2",
     )

@@ -68,7 +68,7 @@ def token_of(scene: Scene, who: str) -> int:
     return factories.token_of(owner)[0].pk
 
 
-def ask(row: Row, scene: Scene, who: str, session: str = "") -> str:
+def answer_to(row: Row, scene: Scene, who: str, session: str = "") -> Any:
     """What one of the cast is answered; whatever it changed is undone."""
     client = Client(raise_request_exception=False)
     client.cookies[settings.SESSION_COOKIE_NAME] = session
@@ -80,6 +80,12 @@ def ask(row: Row, scene: Scene, who: str, session: str = "") -> str:
         else:
             response = getattr(client, row.method.lower())(address, body)
         transaction.set_rollback(True)
+    return response
+
+
+def ask(row: Row, scene: Scene, who: str, session: str = "") -> str:
+    """The same as a word of the matrix."""
+    response = answer_to(row, scene, who, session)
     if response.status_code == 302 and response["Location"].startswith("/accounts/login/"):
         return LOGIN
     return str(response.status_code)
@@ -110,6 +116,25 @@ def test_every_method_has_a_row(table: str, scene: Scene, sessions: dict[str, st
         != "405"
     }
     assert there == listed
+
+
+def test_stranger_reads_nothing_of_the_tenant(scene: Scene, sessions: dict[str, str]) -> None:
+    """Lists, searches and the dashboard answer 200 to everybody: not with the same rows."""
+    readable = [row for row in ROWS if row.method == "GET" and row.answers.split()[3] == "200"]
+    texts = {
+        str(row): answer_to(row, scene, "charlie", sessions["charlie"]).getvalue().decode()
+        for row in readable
+    }
+    secrets = ("harbour", scene.service.vip, scene.server.rip, scene.host.name, scene.host.address)
+    found = [(row, secret) for row, text in texts.items() for secret in secrets if secret in text]
+    assert found == []
+    own = answer_to(
+        next(row for row in readable if row.name == "api:tenant-list"),
+        scene,
+        "ray",
+        sessions["ray"],
+    )
+    assert "harbour" in own.content.decode()
 
 
 def test_every_address_has_a_row() -> None:
