@@ -15,15 +15,14 @@ from typing import Protocol
 
 from . import ssh
 from .breaker import Breaker
+from .pooled import PooledTransport
 from .session import Recorder, Session
-from .ssh import Abort, Connection, LineLost, NoSession
+from .ssh import Connection
 from .transport import (
     Endpoint,
-    Fence,
     HostKeyChanged,
     HostUnreachable,
     RemoteError,
-    Result,
     TargetBusy,
 )
 
@@ -34,7 +33,8 @@ class PoolSettings:
 
     `channels_per_connection` commands run on one connection at once; with a spare
     channel for each that is below sshd's MaxSessions (10), and more gained no
-    speed. `max_connections` stays below MaxStartups (10). A connection is closed after
+    speed. `max_connections` stays below its MaxStartups (10). Where all are in
+    use, a command waits for `wait_seconds`. A connection is closed after
     `idle_seconds` without a command, and takes no new one after
     `max_age_seconds`. `failures_to_open` and `cool_down_seconds` are the circuit
     breaker's.
@@ -45,6 +45,7 @@ class PoolSettings:
     idle_seconds: float = 120.0
     max_age_seconds: float = 3600.0
     connect_timeout: float = 10.0
+    wait_seconds: float = 30.0
     failures_to_open: int = 3
     cool_down_seconds: float = 15.0
 
@@ -73,11 +74,17 @@ class _Line:
 @dataclass(eq=False)
 class _Target:
     """Everything about one Endpoint. `dialling` is the attempt that is going on;
-    whoever needs a connection meanwhile waits for it, and shares its luck."""
+    whoever needs a connection meanwhile waits for it, and shares its luck. Before
+    `no_more_until` no further connection is tried beside those that work."""
 
     breaker: Breaker
     lines: list[_Line] = field(default_factory=list)
     dialling: Future[None] | None = None
+    no_more_until: float = 0.0
+
+    @property
+    def has_life(self) -> bool:
+        return any(line.connection.is_alive for line in self.lines)
 
 
 class Pool:
@@ -131,7 +138,7 @@ class Pool:
         """A connection with room for one command, for the time of the block.
 
         Raises as `ssh.connect`; TargetBusy if every connection stays in use for
-        `connect_timeout` seconds.
+        `wait_seconds`.
         """
         line = self._borrow(endpoint, is_tunnel=False)
         try:
@@ -183,7 +190,7 @@ class Pool:
     def _borrow(self, endpoint: Endpoint, *, is_tunnel: bool) -> _Line:
         if self._pid != os.getpid():
             self._start_over()
-        give_up_at = time.monotonic() + self._settings.connect_timeout
+        give_up_at = time.monotonic() + self._settings.wait_seconds
         while True:
             with self._changed:
                 if self._is_closed:
@@ -206,6 +213,10 @@ class Pool:
                 self._dial(endpoint, target, dialling)
             try:
                 dialling.result()
+            except HostUnreachable as error:
+                # Where others work, one more was a wish, and its failure is none.
+                if not target.has_life:
+                    raise copy.copy(error) from error
             except RemoteError as error:
                 raise copy.copy(error) from error
 
@@ -232,6 +243,8 @@ class Pool:
         return max(usable, key=lambda line: line.users, default=None)
 
     def _may_dial(self, target: _Target) -> bool:
+        if target.has_life and self._clock() < target.no_more_until:
+            return False
         held = [line for line in target.lines if line.users or line.connection.is_alive]
         return len(held) < self._settings.max_connections
 
@@ -243,7 +256,7 @@ class Pool:
         if remaining <= 0:
             raise TargetBusy(
                 endpoint.name,
-                f"all {self._settings.max_connections} connections are in use",
+                "every connection to it is in use",
                 remedy="Wait until the commands on them end, and try again.",
             )
         self._changed.wait(remaining)
@@ -251,10 +264,11 @@ class Pool:
     def _dial(self, endpoint: Endpoint, target: _Target, dialling: Future[None]) -> None:
         """Dial once, and tell everybody who waits for it."""
         try:
-            line = self._connect(endpoint, target.breaker)
+            line = self._connect(endpoint, target)
         except BaseException as error:
             with self._changed:
                 target.dialling = None
+                target.no_more_until = self._clock() + self._settings.cool_down_seconds
                 self._changed.notify_all()
             if isinstance(error, RemoteError):
                 dialling.set_exception(error)
@@ -272,7 +286,8 @@ class Pool:
         dialling.set_result(None)
         self.sweep()
 
-    def _connect(self, endpoint: Endpoint, breaker: Breaker) -> _Line:
+    def _connect(self, endpoint: Endpoint, target: _Target) -> _Line:
+        breaker = target.breaker
         breaker.permit()
         via = None
         try:
@@ -285,7 +300,8 @@ class Pool:
                     endpoint, timeout=self._settings.connect_timeout, jump=jump
                 )
             except HostUnreachable as error:
-                breaker.failed(error)
+                if not target.has_life:
+                    breaker.failed(error)
                 raise
             except HostKeyChanged as error:
                 breaker.key_changed(error)
@@ -329,47 +345,6 @@ class Pool:
     def _keep_sweeping(self, stop: threading.Event) -> None:
         while not stop.wait(self._settings.idle_seconds / 4):
             self.sweep()
-
-
-class PooledTransport:
-    """`transport.Transport` over a pool, for one piece of work."""
-
-    def __init__(self, pool: Pool, endpoint: Endpoint) -> None:
-        self._pool = pool
-        self._endpoint = endpoint
-        self._abort = Abort()
-
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        stdin: bytes | None = None,
-        timeout: float = 60.0,
-        fence: Fence | None = None,
-        max_output: int = 64 * 1024 * 1024,
-    ) -> Result:
-        """As `transport.Transport.run`. A kept connection that turns out to be
-        dead before the command was sent is replaced, once, unseen."""
-        for is_last in (False, True):
-            with self._pool.line(self._endpoint) as connection:
-                try:
-                    return connection.run(
-                        argv,
-                        stdin=stdin,
-                        timeout=timeout,
-                        fence=fence,
-                        max_output=max_output,
-                        abort=self._abort,
-                    )
-                except (LineLost, NoSession):
-                    if is_last:
-                        raise
-        raise AssertionError("unreachable")
-
-    def abort(self) -> None:
-        """Give up the command in flight (OutcomeUnknown) and every later one
-        (SessionAborted)."""
-        self._abort.fire()
 
 
 _default: Pool | None = None

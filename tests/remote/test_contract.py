@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -117,15 +118,34 @@ def test_after_abort_nothing_runs(transport: Transport) -> None:
         transport.run(("true",))
 
 
-def test_abort_in_flight_leaves_the_outcome_unknown(server: Sshd, make_pool: MakePool) -> None:
-    slow = fake()
-    slow.delay = 20
-    for transport in (slow, make_pool().transport(server.endpoint())):
+def test_abort_in_flight_leaves_the_outcome_unknown(
+    server: Sshd, make_pool: MakePool, tmp_path: Path
+) -> None:
+    machine, begun = fake(), tmp_path / "begun"
+
+    def slow(_call: Call) -> str:
+        raise AssertionError("the fake gives up before its handler runs")
+
+    machine.on(("sh",), slow)
+    machine.delay = 20
+    real = make_pool().transport(server.endpoint())
+    for transport, has_begun in (
+        (machine, lambda: bool(machine.calls)),
+        (real, begun.exists),
+    ):
         session = Session(transport, "box")
-        threading.Timer(0.4, session.abort).start()
+        thread = threading.Thread(target=abort_when, args=(session, has_begun))
+        thread.start()
         started = time.monotonic()
         with pytest.raises(OutcomeUnknown):
-            session.run(("sleep", "3"))
-        assert time.monotonic() - started < 2.5
+            session.run(("sh", "-c", 'touch "$0"; sleep 10', str(begun)))
+        thread.join()
+        assert time.monotonic() - started < 8
         with pytest.raises(SessionAborted):
             session.run(("true",))
+
+
+def abort_when(session: Session, has_begun: Callable[[], bool]) -> None:
+    while not has_begun():
+        time.sleep(0.01)
+    session.abort()

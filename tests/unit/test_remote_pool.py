@@ -205,11 +205,11 @@ def test_a_connection_that_allows_fewer_sessions_gets_fewer(
 
 
 def test_waiting_for_a_free_connection_has_an_end(make_pool: MakePool, dialler: Dialler) -> None:
-    pool = make_pool(max_connections=1, channels_per_connection=1, connect_timeout=0.2)
+    pool = make_pool(max_connections=1, channels_per_connection=1, wait_seconds=0.2)
     dialler.hold_new = True
     threads, _ = in_threads(1, lambda: run(pool))
     until(lambda: bool(dialler.made) and dialler.made[0].running == 1)
-    with pytest.raises(TargetBusy, match="all 1 connections are in use"):
+    with pytest.raises(TargetBusy, match="every connection to it is in use"):
         run(pool)
     dialler.made[0].hold.set()
     threads[0].join()
@@ -253,6 +253,27 @@ def test_a_dialler_that_is_stopped_lets_the_others_go(
     with pytest.raises(KeyboardInterrupt):
         run(pool)
     assert run(pool).ok
+
+
+def test_one_more_connection_that_fails_is_no_failure(
+    make_pool: MakePool, dialler: Dialler, clock: Clock
+) -> None:
+    """sshd may refuse one more (MaxStartups) while the others work."""
+    pool = make_pool(channels_per_connection=1, failures_to_open=1, cool_down_seconds=15)
+    run(pool)
+    dialler.made[0].hold.clear()
+    dialler.script = [UNREACHABLE]
+    threads, outcomes = in_threads(3, lambda: run(pool))
+    until(lambda: len(dialler.dialled) == 2)
+    time.sleep(0.05)
+    dialler.made[0].hold.set()
+    for thread in threads:
+        thread.join()
+    assert all(outcome.ok for outcome in outcomes)
+    assert len(dialler.dialled) == 2, "not tried again before the cool-down is over"
+    assert dialler.made[0].most_running == 1
+    dialler.made[0].close()
+    assert run(pool).ok, "the breaker has not opened"
 
 
 # Leaving.
