@@ -124,3 +124,16 @@ def changed(
             }
             result[key] = VirtualEntry(entry.service, edited)
     return result
+
+
+#: (observed, desired, owned)
+Situation = tuple[dict[ServiceKey, VirtualEntry], dict[ServiceKey, VirtualEntry], set[ServiceKey]]
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> Situation:
+    """Two tables near each other; owned has every desired key and some of the others."""
+    observed = draw(tables)
+    desired = draw(changed(observed))
+    owned = set(desired) | {key for key in observed if draw(st.booleans())}
+    return observed, desired, owned

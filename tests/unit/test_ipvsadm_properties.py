@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from console.planning import Effect, Line, Plan
 from lvs.ipvsadm import digest, partial, planner
 from lvs.ipvsadm.parse import Sample, combine_sample, needs_save, parse_save, replay
-from lvs.ipvsadm.types import ServiceKey, Table, VirtualEntry
+from lvs.ipvsadm.types import Table
 from tests.fakes.ipvs_kernel import FakeIpvs
-from tests.unit.ipvs_tables import changed, tables
+from tests.unit.ipvs_tables import Situation, situations, tables
 
 relaxed = settings(deadline=None)
 
@@ -38,17 +38,6 @@ def lines_of(planned: Plan) -> tuple[Line, ...]:
     return tuple(line for step in planned for line in step.lines)
 
 
-@st.composite
-def situations(
-    draw: st.DrawFn,
-) -> tuple[dict[ServiceKey, VirtualEntry], dict[ServiceKey, VirtualEntry], set[ServiceKey]]:
-    """(observed, desired, owned): owned has every desired key and some of the others."""
-    observed = draw(tables)
-    desired = draw(changed(observed))
-    owned = set(desired) | {key for key in observed if draw(st.booleans())}
-    return observed, desired, owned
-
-
 @given(tables)
 @relaxed
 def test_rules_text_reads_back_as_the_same_table(table: Table) -> None:
@@ -63,7 +52,7 @@ def test_combined_readings_are_the_whole_table(table: Table) -> None:
 
 @given(situations())
 @settings(deadline=None, max_examples=300)
-def test_one_pass_leaves_nothing_to_do(situation: tuple) -> None:
+def test_one_pass_leaves_nothing_to_do(situation: Situation) -> None:
     observed, desired, owned = situation
     fake = machine(observed)
     run(fake, planner.plan(desired, observe(fake).table, owned))
@@ -76,7 +65,7 @@ def test_one_pass_leaves_nothing_to_do(situation: tuple) -> None:
 
 @given(situations())
 @relaxed
-def test_the_inverse_brings_the_table_back(situation: tuple) -> None:
+def test_the_inverse_brings_the_table_back(situation: Situation) -> None:
     observed, desired, owned = situation
     fake = machine(observed)
     planned = planner.plan(desired, observed, owned)
@@ -87,7 +76,7 @@ def test_the_inverse_brings_the_table_back(situation: tuple) -> None:
 
 @given(situations())
 @relaxed
-def test_lines_keep_the_rules(situation: tuple) -> None:
+def test_lines_keep_the_rules(situation: Situation) -> None:
     observed, desired, owned = situation
     lines = lines_of(planner.plan(desired, observed, owned))
     commands = [line.text[:2] for line in lines]
@@ -112,7 +101,7 @@ def test_lines_keep_the_rules(situation: tuple) -> None:
 
 @given(situations())
 @relaxed
-def test_replaying_the_plan_is_what_the_kernel_does(situation: tuple) -> None:
+def test_replaying_the_plan_is_what_the_kernel_does(situation: Situation) -> None:
     observed, desired, owned = situation
     planned = planner.plan(desired, observed, owned)
     fake = machine(observed)
@@ -123,7 +112,7 @@ def test_replaying_the_plan_is_what_the_kernel_does(situation: tuple) -> None:
 
 @given(situations())
 @relaxed
-def test_summary_and_removals_count_the_lines(situation: tuple) -> None:
+def test_summary_and_removals_count_the_lines(situation: Situation) -> None:
     observed, desired, owned = situation
     planned = planner.plan(desired, observed, owned)
     counts = planner.summary(planned)
@@ -147,7 +136,7 @@ def test_the_digest_of_awk_is_the_digest_of_the_table(table: Table, data: st.Dat
 
 @given(situations())
 @settings(deadline=None, max_examples=12)
-def test_a_partial_reading_replaces_a_full_one(situation: tuple) -> None:
+def test_a_partial_reading_replaces_a_full_one(situation: Situation) -> None:
     observed, desired, owned = situation
     fake = machine(observed)
     known = observe(fake)._replace(hz=fake.hz)
