@@ -1,14 +1,21 @@
-"""Directors and services as they were seen, written straight to the database."""
+"""Directors and services as they were seen, written straight to the database, and how the
+tests of their pages read those."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.models import Host
 from lvs.models import Director, VirtualService
 from tests import factories
+from tests.app.pages import Page, get
+
+LIVE = {"HX-Request": "true"}
 
 #: What a look around a director with pub0 for VIPs and int0 for real servers found.
 SURROUNDINGS: dict[str, Any] = {
@@ -83,3 +90,24 @@ def ready_host(name: str, **fields: Any) -> Host:
         },
         **fields,
     )
+
+
+def queries(client: Client, path: str) -> int:
+    """How many a page costs once sessions and translations are warm."""
+    get(client, path)
+    with CaptureQueriesContext(connection) as found:
+        get(client, path)
+    return len(found)
+
+
+def part(client: Client, path: str, name: str = "live") -> Page:
+    return get(client, path, {"part": name}, headers=LIVE)
+
+
+def marked(page: Page) -> set[str]:
+    """The names of the controls that are marked as wrong."""
+    controls = [*page.all("input"), *page.all("select")]
+    found = {one["name"] for one in controls if "is-invalid" in one.get("class", "").split()}
+    sets = page.all("fieldset", class_="is-invalid")
+    return found | {one["aria-describedby"].removeprefix("id_").removesuffix("-errors")
+                    for one in sets}  # fmt: skip

@@ -1,19 +1,14 @@
-"""Directors and virtual services in the browser: lists, pages, and what their buttons ask."""
+"""Virtual services in the browser: list, page, and what the buttons ask."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from console.listing import PAGE_SIZE
 from console.models import Operation
@@ -29,51 +24,17 @@ SERVICES = "/load-balancing/virtual-services/"
 LIVE = {"HX-Request": "true"}
 
 
-def queries(client: Client, path: str) -> int:
-    """How many a page costs once sessions and translations are warm."""
-    get(client, path)
-    with CaptureQueriesContext(connection) as found:
-        get(client, path)
-    return len(found)
-
-
-def part(client: Client, path: str, name: str = "live") -> Page:
-    return get(client, path, {"part": name}, headers=LIVE)
-
-
 # Lists
-
-
-def test_list_of_directors_says_what_to_do_first(browser: Browser) -> None:
-    page = get(browser("operator"), DIRECTORS)
-    assert "No director yet" in page.text
-    assert f"{DIRECTORS}new/" in page.links()
-    assert f"{DIRECTORS}new/" not in get(browser("auditor"), DIRECTORS).links()
-
-
-def test_directors_are_found_by_name_policy_and_drift(browser: Browser) -> None:
-    lvs_scene.director("ams-lb1", drift_count=3, policy="observe")
-    lvs_scene.director("fra-lb1")
-    client = browser("operator")
-    for query, found in (
-        ({"q": "fra"}, "fra-lb1"),
-        ({"policy": "observe"}, "ams-lb1"),
-        ({"has_drifted": "true"}, "ams-lb1"),
-        ({"has_drifted": "false"}, "fra-lb1"),
-    ):
-        page = get(client, DIRECTORS, query)
-        names = {"ams-lb1", "fra-lb1"} & set(page.text.split())
-        assert found in names and len(page.all("a", class_="name")) == 1, query
 
 
 def test_cost_of_the_lists_does_not_grow_with_their_rows(browser: Browser) -> None:
     client = browser("operator")
     first = lvs_scene.director("lb0")
     lvs_scene.shop(first)
-    counts = queries(client, DIRECTORS), queries(client, SERVICES)
+    counts = lvs_scene.queries(client, DIRECTORS), lvs_scene.queries(client, SERVICES)
     for number in range(1, 6):
         lvs_scene.shop(lvs_scene.director(f"lb{number}"), servers=5, name=f"shop{number}")
-    assert (queries(client, DIRECTORS), queries(client, SERVICES)) == counts
+    assert (lvs_scene.queries(client, DIRECTORS), lvs_scene.queries(client, SERVICES)) == counts
     assert counts == (7, 9)
 
 
@@ -129,150 +90,6 @@ def test_members_see_their_services_and_no_way_to_the_director(
     assert director.get_absolute_url() not in page.links()
 
 
-# Directors
-
-
-def test_director_page_shows_plan_drift_unmanaged_and_what_was_seen(browser: Browser) -> None:
-    director = lvs_scene.director(
-        lines=[*lvs_scene.SHOP[:2], *lvs_scene.MAIL],
-        unmanaged_count=1,
-        drift="-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2",
-        drift_count=1,
-        drift_since=timezone.now() - timedelta(minutes=3),
-    )
-    lvs_scene.shop(director)
-    page = get(browser("operator"), director.get_absolute_url())
-    assert "1 change would mend it" in page.text and "3 min ago" in page.text
-    assert page.text.count("-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2") == 2
-    assert "6.1.0-test" in page.text
-    assert "-A -t 10.10.0.99:25 -s rr" in page.text
-    actions = page.posts()
-    for verb in ("apply", "adopt", "observe", "remove-unmanaged", "delete"):
-        assert f"{director.get_absolute_url()}{verb}/" in actions
-
-
-def test_auditor_reads_the_director_and_has_no_buttons(browser: Browser) -> None:
-    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
-    lvs_scene.shop(director)
-    page = get(browser("auditor"), director.get_absolute_url())
-    assert "-A -t 10.10.0.99:25 -s rr" in page.text
-    assert not [action for action in page.posts() if action.startswith("/load-balancing/")]
-
-
-def test_cost_of_the_director_page_does_not_grow_with_its_services(browser: Browser) -> None:
-    client, director = browser("operator"), lvs_scene.director()
-    lvs_scene.shop(director)
-    few = queries(client, director.get_absolute_url())
-    for number in range(8):
-        lvs_scene.shop(director, 4, name=f"s{number}", vip=f"10.10.1.{number}")
-    assert queries(client, director.get_absolute_url()) == few == 22
-
-
-def test_large_table_is_compared_apart_from_the_page(browser: Browser, settings: Settings) -> None:
-    settings.LARGE_TABLE = 2
-    director = lvs_scene.director(lines=lvs_scene.SHOP[:2] + lvs_scene.MAIL)
-    lvs_scene.shop(director)
-    client, missing = browser("operator"), "-a -t 10.10.0.50:80 -r 10.20.0.12:8080 -m -w 2"
-    page = get(client, director.get_absolute_url())
-    assert missing not in page.text
-    waiting = next(tag for tag in page.all("div") if tag.get("id", "").startswith("plan-"))
-    assert missing in get(client, director.get_absolute_url(), {"plan": "now"}).text
-    assert missing in part(client, director.get_absolute_url(), "plan").text
-
-    again = part(client, director.get_absolute_url())
-    assert waiting["id"] in {tag.get("id") for tag in again.all("div")}
-    factories.VirtualServiceFactory.create(director=director)
-    changed = part(client, director.get_absolute_url())
-    assert waiting["id"] not in {tag.get("id") for tag in changed.all("div")}
-
-
-@pytest.mark.parametrize(
-    ("verb", "kind"), [("observe", "director.observe"), ("apply", "director.apply")]
-)
-def test_buttons_of_the_director_begin_operations(browser: Browser, verb: str, kind: str) -> None:
-    director = lvs_scene.director()
-    url = director.get_absolute_url()
-    assert browser("auditor").post(f"{url}{verb}/").status_code == 403
-    assert browser("alice").post(f"{url}{verb}/").status_code == 404
-    answer = browser("operator").post(f"{url}{verb}/")
-    assert answer["Location"] == url
-    operation = Operation.objects.on(director).get()
-    assert operation.kind == kind
-    page = part(browser("operator"), url)
-    assert operation.get_absolute_url() in page.links()
-
-
-def test_unmanaged_entry_is_adopted_under_a_name(browser: Browser) -> None:
-    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
-    answer = browser("operator").post(
-        f"{director.get_absolute_url()}adopt/", {"key": "tcp:10.10.0.99:25", "name": "mail"}
-    )
-    service = VirtualService.objects.get(director=director)
-    assert answer["Location"] == service.get_absolute_url()
-    assert (service.name, service.scheduler, service.forwarding) == ("mail", "rr", "route")
-    assert [server.address for server in service.real_servers.all()] == ["10.20.0.9:25"]
-
-
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        ({"key": "tcp:10.10.0.99:25", "name": "x" * 65}, 302),
-        ({"key": "tcp:10.10.0.99:25", "name": "two\nlines"}, 302),
-        ({"key": "fwmark:7"}, 302),
-        ({"key": "tcp:10.10.0.98:25"}, 404),
-        ({"key": "nonsense"}, 404),
-        ({}, 302),
-    ],
-)
-def test_what_cannot_be_adopted_is_left_alone(
-    browser: Browser, sent: dict[str, str], status: int
-) -> None:
-    lines = [*lvs_scene.MAIL, "-A -f 7 -s wlc -p 600"]
-    director = lvs_scene.director(lines=lines, unmanaged_count=2)
-    answer = browser("operator").post(f"{director.get_absolute_url()}adopt/", sent)
-    assert answer.status_code == status
-    assert not VirtualService.objects.exists() and not Operation.objects.exists()
-
-
-def test_unmanaged_entry_goes_only_after_its_key_was_typed(browser: Browser) -> None:
-    director = lvs_scene.director(lines=lvs_scene.MAIL, unmanaged_count=1)
-    client, url = browser("operator"), f"{director.get_absolute_url()}remove-unmanaged/"
-    client.post(url, {"key": "tcp:10.10.0.99:25", "confirm": "tcp:10.10.0.99:2"})
-    assert not Operation.objects.exists()
-    assert "Type tcp:10.10.0.99:25 to confirm." in get(client, director.get_absolute_url()).text
-    client.post(url, {"key": "tcp:10.10.0.99:25", "confirm": "tcp:10.10.0.99:25"})
-    assert Operation.objects.get().parameters == {"key": "tcp:10.10.0.99:25"}
-
-
-def test_many_unmanaged_entries_are_searched_and_paged(browser: Browser) -> None:
-    lines = [f"-A -t 10.10.9.{number}:80 -s rr" for number in range(1, 61)]
-    director = lvs_scene.director(lines=lines, unmanaged_count=60)
-    client, url = browser("operator"), f"{director.get_absolute_url()}unmanaged/"
-    page, seen = get(client, url), 0
-    while True:
-        seen += len(page.all("div", class_="unmanaged"))
-        following = page.all("a", rel="next")
-        if not following:
-            break
-        page = get(client, url + following[0]["href"])
-    assert seen == 60
-    assert len(get(client, url, {"q": "10.10.9.60"}).all("div", class_="unmanaged")) == 1
-    assert "Nothing fits" in get(client, url, {"q": "nowhere"}).text
-    assert get(client, url, {"cursor": "forged"}).all("a", rel="next")
-
-
-def test_director_with_services_is_not_deleted(browser: Browser) -> None:
-    director = lvs_scene.director()
-    service = lvs_scene.shop(director)
-    client, url = browser("operator"), f"{director.get_absolute_url()}delete/"
-    assert client.post(url, {"confirm": "lb1"}).status_code == 409
-    service.delete()
-    client.post(url, {"confirm": "lb2"})
-    assert Director.objects.exists()
-    client.post(url, {"confirm": "lb1"})
-    assert not Director.objects.exists()
-
-
 # Virtual services
 
 
@@ -300,16 +117,16 @@ def test_cost_of_the_service_page_does_not_grow_with_its_pool(browser: Browser) 
     client, director = browser("operator"), lvs_scene.director()
     small = lvs_scene.shop(director, 1)
     large = lvs_scene.shop(director, 40, name="large", vip="10.10.0.60")
-    few = queries(client, small.get_absolute_url())
-    assert queries(client, large.get_absolute_url()) == few == 22
+    few = lvs_scene.queries(client, small.get_absolute_url())
+    assert lvs_scene.queries(client, large.get_absolute_url()) == few == 22
 
 
 def test_live_part_says_how_the_service_stands_now(browser: Browser) -> None:
     service = lvs_scene.shop(lvs_scene.director())
     client = browser("operator")
-    assert "In place" in part(client, service.get_absolute_url()).text
+    assert "In place" in lvs_scene.part(client, service.get_absolute_url()).text
     VirtualService.objects.update(generation=2)
-    page = part(client, service.get_absolute_url())
+    page = lvs_scene.part(client, service.get_absolute_url())
     assert "Changed, not applied" in page.text
     assert page.all("span", id="standing")[0]["hx-swap-oob"] == "true"
     assert not page.all("html")
