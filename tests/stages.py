@@ -183,8 +183,11 @@ def remote() -> Tally:
 
 @contextlib.contextmanager
 def running_rack() -> Iterator[bool]:
-    """The laboratory's rack, up; whether that worked. It is left up if it was up before."""
-    lab = ("python3", "-m", "lab")
+    """The laboratory's rack, up; whether that worked. It is left up if it was up before.
+
+    EVENKEEL_TEST_RACK says which one the tests use.
+    """
+    lab = ("python3", "-m", "lab", "--instance", os.environ.get("EVENKEEL_TEST_RACK", "0"))
     was_up = run(*lab, "status") == 0
     try:
         yield run(*lab, "up") == 0
