@@ -26,6 +26,8 @@ _MAX_REQUESTS = 200
 _ROUND = 25
 #: Seconds that one request may take.
 _TIMEOUT = 3.0
+#: Seconds until the kernel shows what was counted: its estimator sums up every two.
+_COUNTERS_LAG = 3
 
 
 def prove(run: Run) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def prove(run: Run) -> dict[str, Any]:
     ]
     before = _counters(run, on_director, service)
     requests = _ask_until_answered(run, service, on_client, on_director, expected)
-    after = _counters(run, on_director, service)
+    after = _counters(run, on_director, service, wait=_COUNTERS_LAG)
     result = judge(expected, requests) | {
         "client": client.name,
         "requests": [request.to_json() for request in requests],
@@ -152,10 +154,15 @@ def _connections(
     ]
 
 
-def _counters(run: Run, director: Session, service: VirtualService) -> dict[str, Stats]:
+def _counters(
+    run: Run, director: Session, service: VirtualService, *, wait: int = 0
+) -> dict[str, Stats]:
     key: ServiceKey = declared.key_of(service)
     words = render.service_words(key).split()
-    step = Step("Read the counters", ("ipvsadm", "-Ln", "--stats", "--exact", *words))
+    command = ("ipvsadm", "-Ln", "--stats", "--exact", *words)
+    if wait:
+        command = ("sh", "-c", 'sleep "$1"; shift; exec "$@"', "evenkeel", str(wait), *command)
+    step = Step("Read the counters", command)
     result = run.run(director, step)
     if not result.ok:
         raise Refusal(
