@@ -18,7 +18,6 @@ from console.attention import alert_words
 from console.models import Alert, ApiToken, AuditEvent, Host, Operation
 from console.templatetags.components import age, badge, duration, exact, kind_label, pill
 
-
 #: A host that nobody has reached for so long (seconds) is shown as stale.
 STALE_HOST = 3600
 

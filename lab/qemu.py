@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shlex
@@ -179,10 +180,8 @@ def stop(directory: Path) -> bool:
         while running_pid(directory) is not None:
             if time.monotonic() > deadline:
                 os.kill(pid, signal.SIGKILL)
-            try:
+            with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
             time.sleep(0.02)
     for name in ("qemu.pid", "qmp.sock"):
         (directory / name).unlink(missing_ok=True)

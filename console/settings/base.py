@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import dj_database_url
-from django.utils.translation import gettext_lazy as _
 
 from console.settings.environment import BASE_DIR, flag, kept_secret, state_dir, words
 

@@ -7,8 +7,8 @@ import tempfile
 
 os.environ.setdefault("EVENKEEL_STATE_DIR", tempfile.mkdtemp(prefix="evenkeel-test-"))
 
-from console.settings import *  # noqa: E402, F403
-from console.settings import REST_FRAMEWORK  # noqa: E402
+from console.settings import *  # noqa: F403
+from console.settings import REST_FRAMEWORK
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

@@ -77,7 +77,7 @@ def test_answer_comes_when_the_time_is_over(api: Api) -> None:
 )
 def test_preference_is_read_as_seconds(prefer: str, seconds: int | None) -> None:
     request = APIRequestFactory().get("/", headers={"Prefer": prefer})
-    assert wait.wanted_wait(request) == seconds  # type: ignore[arg-type]
+    assert wait.wanted_wait(request) == seconds
 
 
 def test_wait_without_a_preference_is_none(api: Api) -> None:
