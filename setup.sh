@@ -23,8 +23,10 @@ fi
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
 
+# A function whose output goes to a log may be what is interrupted: what we say never does.
+exec {errors}>&2
 die() {
-    printf 'setup.sh: %s\n' "$@" >&2
+    printf 'setup.sh: %s\n' "$@" >&"$errors"
     exit 1
 }
 
