@@ -154,7 +154,7 @@ def programs(state: Path, host: str, port: int, asked: argparse.Namespace) -> li
     for name, command in map(named, asked.extras):
         words = tuple(shlex.split(command))
         line = ready.pop(name, None)
-        result.append(Program(name, words, ready_line=line, restart=Restart.ON_FAILURE))
+        result.append(Program(name, words, ready_line=line, restart=Restart.ON_FAILURE, grace=5))
     if ready:
         raise CannotStart(f"--ready names {', '.join(ready)}, and --with does not.")
     before = tuple(program.name for program in result)
