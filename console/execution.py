@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -127,8 +127,8 @@ class Run:
                 break
             except Exception as error:  # the database is away for a moment: beat again later
                 log.warning("heartbeat_failed", operation=self.operation.pk, error=str(error))
-            finally:
-                close_old_connections()
+                connection.close()
+        connection.close()
 
     def end(self) -> None:
         """Stop the heartbeat."""

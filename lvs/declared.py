@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from lvs.director.types import Wanted
 from lvs.ipvsadm.types import (
@@ -133,29 +133,31 @@ def owned_keys(services: QuerySet[VirtualService]) -> set[ServiceKey]:
     }
 
 
-def wanted_around(director: Director) -> Wanted:
-    """What the director needs around its table, over all of its services."""
+def wanted_around(director: Director, scope: QuerySet[VirtualService] | None = None) -> Wanted:
+    """What the director needs around its table: for what is in place, and for the services
+    of `scope`, which are about to be (all of them without it)."""
     services = director.virtual_services.all()
-    managed = services.filter(is_vip_managed=True)
-    needed = set(services.declared().values_list("vip", flat=True))
-    vips = set(managed.declared().values_list("vip", flat=True).distinct())
-    leaving = set(managed.exclude(removal_requested_at=None).values_list("vip", flat=True))
-    masq_vips = set(
-        services.declared()
-        .filter(forwarding=ForwardingMethod.MASQ.value)
-        .values_list("vip", flat=True)
-        .distinct()
-    ) | set(
+    chosen = services if scope is None else scope
+    leaving = chosen.exclude(removal_requested_at=None)
+    staying = services.filter(Q(applied_generation__gt=0) | Q(pk__in=chosen.values("pk"))).exclude(
+        pk__in=leaving.values("pk")
+    )
+    needed = _vips(staying)
+    masquerading = _vips(staying.filter(forwarding=ForwardingMethod.MASQ.value)) | set(
         RealServer.objects.filter(
-            virtual_service__in=services.declared(), forwarding=ForwardingMethod.MASQ.value
+            virtual_service__in=staying, forwarding=ForwardingMethod.MASQ.value
         )
         .values_list("virtual_service__vip", flat=True)
         .distinct()
     )
     return Wanted(
         interface=director.vip_interface,
-        vips=frozenset(vips),
-        leaving=frozenset(leaving - needed),
-        needs_ipv4_forwarding=any(":" not in vip for vip in masq_vips),
-        needs_ipv6_forwarding=any(":" in vip for vip in masq_vips),
+        vips=frozenset(_vips(staying.filter(is_vip_managed=True))),
+        leaving=frozenset(_vips(leaving.filter(is_vip_managed=True)) - needed),
+        needs_ipv4_forwarding=any(":" not in vip for vip in masquerading),
+        needs_ipv6_forwarding=any(":" in vip for vip in masquerading),
     )
+
+
+def _vips(services: QuerySet[VirtualService]) -> set[str]:
+    return set(services.order_by().values_list("vip", flat=True).distinct())

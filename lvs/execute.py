@@ -183,7 +183,7 @@ def _converge(
     owned: set[ServiceKey],
     look: Callable[[], Look],
 ) -> tuple[Look, Any]:
-    wanted = declared.wanted_around(change.director)
+    wanted = declared.wanted_around(change.director, change.services)
 
     def plan(found: Look) -> Plan:
         return (

@@ -63,7 +63,7 @@ def planned_changes(
         rows = rows.filter(pk__in=[service.pk for service in services])
     owned = declared.owned_keys(rows)
     observed = _observed_of(director, owned) if services is not None else observed_table(director)
-    wanted = declared.wanted_around(director)
+    wanted = declared.wanted_around(director, rows)
     surroundings = Surroundings.from_json(director.observed_facts)
     return (
         around.plan_before(wanted, surroundings)

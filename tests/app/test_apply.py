@@ -253,3 +253,30 @@ def test_reconciler_does_not_take_half_a_table_away(
     mending = work(mending)
     assert (mending.status, mending.error_code) == ("failed", "removal-cap")
     assert fake.table.save_text().count("-a ") == 30
+
+
+def test_applying_one_service_puts_nothing_of_another_in_place(
+    lb1: tuple[Director, FakeDirector], work: Work
+) -> None:
+    director, fake = lb1
+    virtual_services.create_virtual_service(
+        SYSTEM, director=director, name="later", vip="10.10.0.51", port=80
+    )
+    work(declare(director)[1])
+    assert "10.10.0.51/32" not in fake.addresses["pub0"]
+    assert "10.10.0.51" not in fake.read(boot.VIPS)
+    work(directors.request_apply(SYSTEM, director))
+    assert "10.10.0.51/32" in fake.addresses["pub0"]
+
+
+def test_vip_stays_as_long_as_another_service_needs_it(
+    lb1: tuple[Director, FakeDirector], work: Work
+) -> None:
+    director, fake = lb1
+    service, operation = declare(director)
+    work(operation)
+    work(declare(director, name="tls", port=443)[1])
+    removal = virtual_services.request_removal(SYSTEM, service, confirm="shop")
+    assert removal is not None
+    assert work(removal).status == "succeeded"
+    assert "10.10.0.50/32" in fake.addresses["pub0"]
