@@ -124,10 +124,17 @@ class Wire(paramiko.Transport):
         return channel
 
     def send_for_channel(self, message: Message) -> None:
-        """Send one message, after any key exchange that is going on. A dead
-        connection swallows it: its channels learn of it through `is_dead`."""
-        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+        """Send one message, after any key exchange that is going on. Where that
+        fails the connection ends, and its channels learn of it through `is_dead`:
+        whatever came after a lost message would mean something else."""
+        try:
             self._send_user_message(message)
+        except (EOFError, OSError, paramiko.SSHException):
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def _parse_channel_open_failure(self, message: Message) -> None:
         number = message.get_int()
@@ -139,8 +146,7 @@ class Wire(paramiko.Transport):
 
     def close(self) -> None:
         """End the connection and wake its reader at once."""
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
+        self._hang_up()
         if self.is_alive() and self is not threading.current_thread():
             # It may still be reading from the descriptor that is closed next.
             self.join(_READER_ENDS_IN)

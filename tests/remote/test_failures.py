@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from console.remote import dial, ssh
@@ -392,6 +393,24 @@ def test_a_line_that_falls_silent_under_a_command(
             connection.run(("sleep", "0.3"), timeout=0.5)
         assert time.monotonic() - started < 3
         proxy.thaw()
+
+
+def test_input_that_loses_a_piece_is_not_continued(
+    server: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paramiko gives a message up when a key exchange does not end in time."""
+    with connect(server.endpoint()) as connection:
+        send, count = connection.wire._send_user_message, iter(range(1000))
+
+        def lose_one(message: object) -> None:
+            if next(count) == 8:
+                raise paramiko.SSHException("Key-exchange timed out")
+            send(message)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(connection.wire, "_send_user_message", lose_one)
+        with pytest.raises(OutcomeUnknown, match="line was cut after"):
+            connection.run(("wc", "-c"), stdin=b"x" * 1_000_000)
+        assert not connection.is_alive
 
 
 def test_hanging_up_under_a_command(server: Sshd, tmp_path: Path) -> None:
