@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ParseError
@@ -66,11 +67,18 @@ def _decode(hint: Any, data: Any, where: str) -> Any:
 
 
 def _dataclass(kind: Any, data: dict[str, Any], where: str) -> Any:
+    hints = _fields(kind)
+    if hints.keys() != data.keys():
+        odd = sorted(hints.keys() ^ data.keys())
+        raise ParseError(f"{where}: fields {odd} are too many or missing")
+    return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in hints})
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any]:
+    """A dataclass's fields and their types."""
     hints = get_type_hints(kind)
-    names = {field.name for field in dataclasses.fields(kind)}
-    if names != data.keys():
-        raise ParseError(f"{where}: fields {sorted(names ^ data.keys())} are too many or missing")
-    return kind(**{name: _decode(hints[name], data[name], f"{where}.{name}") for name in names})
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
 def _expect(kind: Any, data: Any, where: str) -> Any:

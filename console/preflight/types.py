@@ -89,7 +89,8 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The machine's clock when the probe began and ended; `resolution` in seconds."""
+    """The machine's clock when the probe began and ended. `resolution` is 1 when it tells whole
+    seconds only, else 0."""
 
     started: float | None
     ended: float | None

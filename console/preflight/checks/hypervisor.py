@@ -16,14 +16,17 @@ _POOL_FULL = 85.0
 
 
 def check_hypervisor(facts: Facts) -> Iterator[Finding]:
-    """Every finding of the role hypervisor. Without virsh nothing of libvirt is said."""
+    """Every finding of the role hypervisor. Without virsh nothing is said of libvirt, and
+    without its driver qemu, which keeps the pools, nothing of them."""
     if facts.tool("virsh") is None:
         yield say(_ME, "virsh.absent", **install("virsh"))
     else:
         yield _libvirt(facts)
         for driver in facts.libvirt.drivers:
             yield _driver(driver)
-        yield _pools(facts)
+        qemu = facts.libvirt.driver("qemu")
+        if qemu and qemu.is_working is not False:
+            yield _pools(facts)
     yield _kvm(facts)
     if facts.hardware.is_nested is not None:
         yield say(_ME, "nested.on" if facts.hardware.is_nested else "nested.off")

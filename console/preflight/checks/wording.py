@@ -86,7 +86,8 @@ def duration(seconds: float) -> str:
 
 def signed(seconds: float) -> str:
     """A duration with its sign: "+" where the machine's clock is ahead."""
-    return ("−" if seconds < 0 else "+") + duration(seconds)
+    text = duration(seconds)
+    return text if text == "0 ms" else ("−" if seconds < 0 else "+") + text
 
 
 def is_at_least(version: str, wanted: tuple[int, ...]) -> bool:

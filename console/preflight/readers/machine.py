@@ -58,7 +58,7 @@ def clock(sample: Sample) -> Clock:
         int(reading[1]) + (int(reading[2]) / 1e9 if is_fine else 0.0) if reading else None
         for reading in readings
     ]
-    return Clock(started=times[0], ended=times[1], resolution=0.001 if is_fine else 1.0)
+    return Clock(started=times[0], ended=times[1], resolution=0.0 if is_fine else 1.0)
 
 
 def tools(sample: Sample) -> tuple[Tool, ...]:
