@@ -14,15 +14,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.access import Actor
-from console.planning import Effect, Plan, Problem
+from console.planning import Plan, Problem
 from lvs import planned
-from lvs.ipvsadm import planner
 from lvs.models import RealServer, VirtualService
 from lvs.models.directors import Provisioning
 from lvs.models.virtual_services import Forwarding
 
 #: Real servers that the path draws; the rest is counted.
-DRAWN = 12
+DRAWN = 8
 #: The thinnest and the thickest line of the path, in pixels.
 _THIN, _THICK = 1.5, 6.0
 #: The page of a tenant's member leaves out what is about the director as a whole.
@@ -133,37 +132,15 @@ def standing(service: VirtualService, plan: Plan) -> Standing:
 
 
 def has_drifted(service: VirtualService, plan: Plan) -> bool:
-    """Whether the director's table differs though nothing was declared since the last apply."""
+    """Whether the director differs though nothing was declared since the last apply. `plan`
+    is the service's own (`lvs.plans`)."""
     is_settled = service.generation == service.applied_generation and not service.is_leaving
-    return is_settled and any(step.argv == planner.ARGV for step in plan)
+    return is_settled and bool(plan)
 
 
 def proof_is_old(service: VirtualService) -> bool:
     """Whether the service was changed since it was proved."""
     return service.proved_at is not None and service.updated_at > service.proved_at
-
-
-def plan_for(actor: Actor, service: VirtualService) -> Plan:
-    """What Apply would run for this service, as far as the actor may see it."""
-    return visible_plan(actor, planned.planned_changes(service.director, services=[service]))
-
-
-def visible_plan(actor: Actor, plan: Plan) -> Plan:
-    """Members of a tenant are shown the lines of their own services, not what their
-    neighbours on the director need around the table."""
-    if actor.can("director.view"):
-        return plan
-    return Plan(tuple(step for step in plan if step.argv == planner.ARGV))
-
-
-def takes_connections(plan: Plan) -> bool:
-    """Whether the plan removes something that may hold connections."""
-    return any(
-        line.effect is Effect.REMOVE
-        for step in plan
-        if step.argv == planner.ARGV
-        for line in step.lines
-    )
 
 
 def advice_for(actor: Actor, service: VirtualService) -> list[Problem]:

@@ -11,8 +11,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from console.access import Actor, actor_of, require, visible_to
-from lvs import dryrun, planned, shown
+from console.access import actor_of, require, visible_to
+from lvs import dryrun, planned, plans
 from lvs.actions import bulk as verbs
 from lvs.models import VirtualService
 
@@ -24,7 +24,9 @@ def _chosen(request: HttpRequest) -> list[VirtualService]:
     """The ticked services that the reader may know about, in the order of their names."""
     data = request.POST if request.method == "POST" else request.GET
     pks = [int(value) for value in data.getlist("service")[:MAX_BULK] if _is_number(value)]
-    rows = VirtualService.objects.select_related("director__host", "tenant")
+    rows = VirtualService.objects.select_related("director__host", "tenant").prefetch_related(
+        "real_servers"
+    )
     return list(visible_to(actor_of(request), rows.filter(pk__in=pks)).order_by("name", "pk"))
 
 
@@ -45,15 +47,13 @@ def review(request: HttpRequest) -> HttpResponse:
     context = {
         "services": services,
         "is_removal": is_removal,
-        "shares": _shares(actor, services, is_removal=is_removal),
+        "shares": _shares(services, is_removal=is_removal),
         "expect": verbs.words_for_removal(services),
     }
     return render(request, "lvs/review.html", context)
 
 
-def _shares(
-    actor: Actor, services: list[VirtualService], *, is_removal: bool
-) -> list[dict[str, Any]]:
+def _shares(services: list[VirtualService], *, is_removal: bool) -> list[dict[str, Any]]:
     """For each director its services and their plan."""
     by_director: dict[Any, list[VirtualService]] = {}
     for service in services:
@@ -63,14 +63,14 @@ def _shares(
         {
             "director": director,
             "services": ours,
-            "plan": shown.visible_plan(actor, plan(director, ours)),
+            "plan": plan(director, ours),
         }
         for director, ours in by_director.items()
     ]
 
 
 def _planned(director: Any, services: list[VirtualService]) -> Any:
-    return planned.planned_changes(director, services=services)
+    return plans.own_part(planned.planned_changes(director, services=services), services)
 
 
 @require_POST

@@ -21,7 +21,7 @@ from console.access import Actor, actor_of, find_visible, require, visible_to
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Operation
-from lvs import planned, proven, shown
+from lvs import planned, plans, proven, shown
 from lvs.actions import directors
 from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
@@ -117,7 +117,7 @@ def virtual_service(request: HttpRequest, pk: int) -> HttpResponse:
 def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
     rows = list(service.real_servers.all())
     live = planned.live(service)
-    plan = shown.plan_for(actor, service)
+    plan = plans.plan_for(service)
     servers = shown.servers_of(service, rows, live)
     operations = _operations(actor, service)
     return {
@@ -126,7 +126,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "standing": shown.standing(service, plan),
         "plan": plan,
         "has_drifted": shown.has_drifted(service, plan),
-        "takes_connections": shown.takes_connections(plan),
+        "takes_connections": plans.takes_connections(plan),
         "seen": live,
         "servers": servers,
         "path": shown.path_of(service, servers),

@@ -150,9 +150,46 @@ def test_member_is_not_shown_what_neighbours_need(browser: Browser, cast: Cast) 
     member, staff = browser("bob"), browser("operator")
     page = get(member, mine.get_absolute_url())
     assert "-A -t 10.10.0.70:80" in page.text
-    assert "10.10.0.71" not in page.text and "gone0" not in page.text
-    page = get(staff, mine.get_absolute_url())
-    assert "10.10.0.71" in page.text and "no interface gone0" in page.text
+    assert "address add 10.10.0.70/32" in page.text
+    assert "10.10.0.71" not in page.text and "no interface gone0" not in page.text
+    assert "no interface gone0" in get(staff, mine.get_absolute_url()).text
+    assert "10.10.0.71" in get(staff, director.get_absolute_url()).text
+
+
+def test_settled_service_is_not_said_to_change_with_its_neighbours(browser: Browser) -> None:
+    director = lvs_scene.director()
+    service = lvs_scene.shop(director)
+    lvs_scene.shop(director, name="new", vip="10.10.0.71", applied_generation=0)
+    page = get(browser("operator"), service.get_absolute_url())
+    assert "In place" in page.text and "10.10.0.71" not in page.text
+    assert f"{service.get_absolute_url()}apply/" not in page.posts()
+
+
+@pytest.mark.parametrize(
+    ("gone", "forwarding", "line"),
+    [
+        ({"forwards_ipv4": False}, "masq", "sysctl -qw net.ipv4.ip_forward=1"),
+        ({"forwards_ipv4": False}, "route", ""),
+        ({"addresses": {"pub0": ["10.10.0.1/24"]}}, "route", "address add 10.10.0.50/32 dev pub0"),
+    ],
+)
+def test_what_a_service_needs_around_the_table_is_its_drift_too(
+    browser: Browser, gone: dict[str, Any], forwarding: str, line: str
+) -> None:
+    method = "-g" if forwarding == "route" else "-m"
+    director = lvs_scene.director(lines=[one.replace("-m", method) for one in lvs_scene.SHOP])
+    director.observed_facts = lvs_scene.SURROUNDINGS | gone
+    director.save()
+    service = lvs_scene.shop(director, forwarding=forwarding)
+    service.real_servers.update(port=80 if forwarding == "route" else 8080)
+    if forwarding == "route":
+        director.set_observed_lines(
+            [one.replace(":8080", ":80") for one in director.observed_lines]
+        )
+        director.save()
+    page = get(browser("operator"), service.get_absolute_url())
+    assert ("Differs on the director" in page.text) is bool(line)
+    assert line in page.text
 
 
 def test_weight_is_changed_in_its_row_and_waits_for_apply(browser: Browser) -> None:

@@ -1,0 +1,63 @@
+"""The part of a director's plan that is about some of its services: what their page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from console.planning import Effect, Plan, Step
+from lvs import planned
+from lvs.director import boot
+from lvs.ipvsadm import planner
+from lvs.models import VirtualService
+from lvs.models.virtual_services import Forwarding
+
+_SYSCTL = "sysctl"
+
+
+def plan_for(service: VirtualService) -> Plan:
+    """What Apply would run for this service; its neighbours' share is left out."""
+    plan = planned.planned_changes(service.director, services=[service])
+    return own_part(plan, [service])
+
+
+def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
+    """The lines of these services: of the table, of their VIPs, and forwarding for NAT.
+
+    What Apply also does for the rest of the director is not about them, and members of a
+    tenant must not read their neighbours' addresses there. Files that are written along
+    are shown where something else is.
+    """
+    vips = {boot.address_words(service.vip) for service in services}
+    uses_nat = any(_uses_nat(service) for service in services)
+    parts = [_own_step(step, vips, uses_nat=uses_nat) for step in plan]
+    if all(part is None for part in parts):
+        return Plan()
+    shown = [part or (None if step.lines or step.argv[0] == _SYSCTL else step)
+             for step, part in zip(plan, parts, strict=True)]  # fmt: skip
+    return Plan(tuple(step for step in shown if step is not None))
+
+
+def _own_step(step: Step, vips: Collection[str], *, uses_nat: bool) -> Step | None:
+    if step.argv == planner.ARGV:
+        return step
+    if step.argv[0] == _SYSCTL:
+        return step if uses_nat else None
+    lines = tuple(line for line in step.lines if not vips.isdisjoint(line.text.split()))
+    return replace(step, lines=lines) if lines else None
+
+
+def _uses_nat(service: VirtualService) -> bool:
+    return Forwarding.MASQ in {service.forwarding} | {
+        row.forwarding for row in service.real_servers.all()
+    }
+
+
+def takes_connections(plan: Plan) -> bool:
+    """Whether the plan removes something of the table that may hold connections."""
+    return any(
+        line.effect is Effect.REMOVE
+        for step in plan
+        if step.argv == planner.ARGV
+        for line in step.lines
+    )
