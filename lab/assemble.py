@@ -26,40 +26,7 @@ UNITS = "etc/systemd/system"
 BASE_SIZE = "2G"
 NODES_SIZE = "16G"
 
-#: Units that no machine of the rack needs, or that cost seconds of boot under emulation.
-MASKED_EVERYWHERE = (
-    "apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer"
-    " e2scrub_reap.service fstrim.timer systemd-tmpfiles-clean.timer systemd-binfmt.service"
-    " systemd-random-seed.service systemd-update-utmp.service"
-    " systemd-update-utmp-runlevel.service systemd-pstore.service systemd-firstboot.service"
-    " systemd-machine-id-commit.service systemd-boot-system-token.service"
-    " systemd-networkd.service systemd-timesyncd.service systemd-journal-flush.service"
-    " systemd-sysusers.service"
-    " systemd-remount-fs.service systemd-initctl.socket kmod-static-nodes.service"
-    " modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service"
-    " modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service"
-    " proc-sys-fs-binfmt_misc.automount sys-kernel-debug.mount sys-kernel-tracing.mount"
-    " sys-kernel-config.mount sys-fs-fuse-connections.mount dev-hugepages.mount"
-    " dev-mqueue.mount getty.target iscsid.service iscsid.socket open-iscsi.service"
-).split()
-MASKED_ON_HYPERVISOR = (
-    "systemd-udev-trigger.service systemd-udev-settle.service serial-getty@ttyS0.service"
-    " ipvsadm.service keepalived.service nftables.service libvirt-guests.service"
-).split()
-MASKED_ON_NODES = (
-    "libvirtd.service libvirtd.socket libvirtd-ro.socket libvirtd-admin.socket"
-    " virtlogd.service virtlogd.socket virtlogd-admin.socket"
-    " virtlockd.service virtlockd.socket virtlockd-admin.socket libvirt-guests.service"
-    " console-getty.service systemd-udevd.service"
-).split()
 MASKED_UNLESS_DIRECTOR = ("ipvsadm.service", "keepalived.service")
-
-#: For the initial RAM disk, in the order of loading; ext4 is built into the kernel.
-MODULES = (
-    "drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_modern_dev"
-    " drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/virtio_blk"
-    " net/core/failover drivers/net/net_failover drivers/net/virtio_net fs/overlayfs/overlay"
-).split()
 
 SSHD_CONFIG = """\
 PermitRootLogin prohibit-password
@@ -67,6 +34,12 @@ PasswordAuthentication no
 UseDNS no
 PrintMotd no
 """
+
+
+def words(name: str) -> list[str]:
+    """The lines of a list in `guest/`, without its comments."""
+    lines = (GUEST / name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 class Tree:
@@ -121,7 +94,7 @@ def prepare_base(root: Path, public_key: str) -> None:
     tree.write("etc/resolv.conf", "")
     tree.write("etc/machine-id", "")
     tree.link(f"{UNITS}/default.target", "/lib/systemd/system/multi-user.target")
-    tree.mask(MASKED_EVERYWHERE)
+    tree.mask(words("masked-everywhere.txt"))
     # Started by D-Bus when something asks for it, as `systemctl reboot` does; not at boot.
     tree.link(f"{UNITS}/multi-user.target.wants/systemd-logind.service", "/dev/null")
     drop_sessions(tree)
@@ -175,7 +148,7 @@ def prepare_machine(data: Path, machine: Machine, keys: Path) -> Tree:
 
 def prepare_hypervisor(data: Path, keys: Path) -> None:
     tree = prepare_machine(data, topology.HYPERVISOR, keys)
-    tree.mask(MASKED_ON_HYPERVISOR)
+    tree.mask(words("masked-hypervisor.txt"))
     tree.copy(GUEST / "rack-network", "usr/local/sbin/rack-network", 0o755)
     tree.copy(GUEST / "rack-node", "usr/local/sbin/rack-node", 0o755)
     tree.unit("rack-network.service", "sysinit.target")
@@ -189,7 +162,7 @@ def prepare_hypervisor(data: Path, keys: Path) -> None:
 
 def prepare_node(data: Path, node: Machine, keys: Path) -> None:
     tree = prepare_machine(data, node, keys)
-    tree.mask(MASKED_ON_NODES)
+    tree.mask(words("masked-nodes.txt"))
     if node.role != "director":
         tree.mask(MASKED_UNLESS_DIRECTOR)
     for name, text in zip(("network4", "network6"), topology.network_files(node), strict=True):
@@ -217,7 +190,7 @@ def make_initrd(root: Path, out: Path, scratch: Path) -> None:
     (scratch / "bin/sh").symlink_to("busybox")
     kernel = next((root / "lib/modules").iterdir()) / "kernel"
     order = []
-    for module in MODULES:
+    for module in words("initrd-modules.txt"):
         source = kernel / f"{module}.ko"
         if source.exists():
             shutil.copy2(source, scratch / "modules" / source.name)

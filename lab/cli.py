@@ -50,34 +50,22 @@ def do_build(arguments: argparse.Namespace) -> int:
 
 def do_up(arguments: argparse.Namespace) -> int:
     rack = Rack(arguments.instance)
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        raise KeyboardInterrupt
-
-    if arguments.foreground:
-        signal.signal(signal.SIGTERM, on_signal)
-    if not rack.up(dies_with_parent=arguments.foreground):
+    has_started = rack.up(dies_with_parent=arguments.foreground)
+    if not has_started:
         say(f"rack {rack.instance} is already up")
         if not rack.is_current():
             say("it was built from an older recipe; `down` and `up` make a new one")
-        print_table(rack)
-        return 0
     print_table(rack)
     if not arguments.foreground:
         print_next(rack)
         return 0
     sys.stdout.flush()
     try:
-        while rack.is_up() and not stop.wait(0.5):
-            pass
+        rack.hold(threading.Event())
     except KeyboardInterrupt:
-        pass
-    if not rack.is_up():
-        raise LabError(f"QEMU ended by itself; see {rack.directory / 'qemu.log'}")
-    rack.down()
-    say(f"rack {rack.instance} is down")
+        if has_started:
+            rack.down()
+            say(f"rack {rack.instance} is down")
     return 0
 
 
@@ -174,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--foreground",
                 action="store_true",
-                help="stay until SIGINT or SIGTERM, and take the rack down with this process",
+                help="stay until SIGINT or SIGTERM; a rack that this starts ends with it",
             )
         elif name == "status":
             command.add_argument("--json", action="store_true", help="everything, for programs")
@@ -190,8 +178,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def on_terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM is the same wish as Ctrl-C: put things away and go."""
+    raise KeyboardInterrupt
+
+
 def main(words: list[str]) -> int:
     arguments = parser().parse_args(words)
+    signal.signal(signal.SIGTERM, on_terminate)
     try:
         return COMMANDS[arguments.name][0](arguments)
     except LabError as error:

@@ -92,8 +92,8 @@ def has_id_range(table: Path, user: str, uid: int) -> bool:
         return False
     for line in lines:
         fields = line.strip().split(":")
-        is_ours = len(fields) == 3 and fields[0] in (user, str(uid)) and fields[2].isdigit()
-        if is_ours and int(fields[2]) >= 65536:
+        is_mine = len(fields) == 3 and fields[0] in (user, str(uid))
+        if is_mine and fields[2].isdigit() and int(fields[2]) >= 65536:
             return True
     return False
 

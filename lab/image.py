@@ -13,6 +13,7 @@ from lab import aptsources, store, topology
 from lab.errors import LabError
 from lab.host import find_tool, is_root, problems, tool
 from lab.progress import Heartbeat, say, timed
+from lab.qemu import stop_with_parent
 
 #: mmdebstrap's own words for the step that it begins, and ours.
 _MMDEBSTRAP_STEPS = (
@@ -81,7 +82,7 @@ def mmdebstrap_command(out: Path) -> list[str]:
     return [*command, aptsources.SUITE, str(out), *host_sources()]
 
 
-def _follow(command: list[str], log: Path, on_line: Callable[[str], None], **where: Path) -> None:
+def _follow(command: list[str], log: Path, on_line: Callable[[str], None]) -> None:
     """Run a command, hand each line that it prints to `on_line`, keep all in `log`."""
     with log.open("w") as kept:
         process = subprocess.Popen(
@@ -91,14 +92,18 @@ def _follow(command: list[str], log: Path, on_line: Callable[[str], None], **whe
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            **where,
+            cwd=store.SOURCE.parent,
+            preexec_fn=stop_with_parent,
         )
-        if process.stdout is None:
-            raise AssertionError("a pipe was asked for")
-        for line in process.stdout:
-            kept.write(line)
-            kept.flush()
-            on_line(line)
+        try:
+            for line in process.stdout or ():
+                kept.write(line)
+                kept.flush()
+                on_line(line)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
     if process.wait() != 0:
         tail = "".join(log.read_text().splitlines(keepends=True)[-15:])
         raise LabError(
@@ -150,7 +155,7 @@ def _assemble(out: Path, beat: Heartbeat) -> None:
         if line.startswith("step: "):
             beat.step(f"building image: {line[6:].strip()}")
 
-    _follow(command, out / "assemble.log", on_line, cwd=store.SOURCE.parent)
+    _follow(command, out / "assemble.log", on_line)
 
 
 def build() -> Path:

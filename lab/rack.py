@@ -10,10 +10,13 @@ rack.down()
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
+import threading
 import time
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,16 +65,17 @@ class Rack:
         return qemu.running_pid(self.directory) is not None
 
     def is_current(self) -> bool:
-        """Whether a running rack was made from the recipe as it is now."""
-        return self._image() == store.image_dir()
+        """Whether the rack, which must be up, was made from the recipe as it is now."""
+        return self.image() == store.image_dir()
 
     def up(self, *, dies_with_parent: bool = False) -> bool:
         """Bring the rack up, building what is missing; False when it was up already.
 
-        Raises LabError when the machine lacks something, a port is taken, or the
-        rack does not answer.
+        With `dies_with_parent` the rack ends when this process does, however it ends, and this
+        process must `hold` it. Raises LabError when the machine lacks something, a port is
+        taken, or the rack does not answer.
         """
-        with store.locked(f"instance-{self.instance}", f"it is working on rack {self.instance}"):
+        with self._locked():
             if self.is_up():
                 return False
             image.check_host()
@@ -81,29 +85,58 @@ class Rack:
             say(f"acceleration: {kind.upper()} ({why})")
             shape = qemu.Shape(kind, qemu.chosen_memory(), qemu.chosen_cpus())
             frozen = template.build(built, shape, self.instance)
-            self._thaw(built, frozen, shape, dies_with_parent=dies_with_parent)
+            owner = os.getpid() if dies_with_parent else 0
+            _remove_old_images(built)
+            self._thaw({**_state_of(built, frozen, shape), "owner": owner})
         return True
+
+    def hold(self, stop: threading.Event) -> None:
+        """Stay until `stop` is set or the rack is taken down. The process that owns the rack also
+        thaws it again when another one resets it; LabError when QEMU ends by itself."""
+        is_mine = self._state()["owner"] == os.getpid()
+        while not stop.wait(0.1):
+            if self.is_up():
+                continue
+            if is_mine and self._again.exists():
+                state = json.loads(self._again.read_text())
+                self._again.unlink()
+                self._thaw(state)
+                continue
+            # Not up, and nobody asked us: let whoever is at work on it finish, and look again.
+            with self._locked():
+                if not self.is_up() and self.directory.exists():
+                    raise LabError(f"QEMU ended by itself; see {self.directory / 'qemu.log'}")
+                if not self.is_up():
+                    say(f"rack {self.instance} was taken down")
+                    return
 
     def down(self) -> bool:
         """Stop the rack and throw its disk away; whether it was up."""
-        with store.locked(f"instance-{self.instance}", f"it is working on rack {self.instance}"):
+        with self._locked():
             return self._discard()
 
     def reset(self) -> float:
         """Back to the template, whatever was done to the rack; seconds until all answer again."""
         began = time.monotonic()
-        with store.locked(f"instance-{self.instance}", f"it is working on rack {self.instance}"):
-            if not self.is_up():
-                raise LabError(f"rack {self.instance} is not up: python3 -m lab up")
+        with self._locked():
             state = self._state()
-            self._discard()
-            self._thaw(
-                Path(state["image"]),
-                Path(state["template"]),
-                qemu.Shape(**state["shape"]),
-                dies_with_parent=False,
-            )
+            if state["owner"] in (0, os.getpid()):
+                self._thaw(state)
+            else:
+                self._ask_owner_to_thaw(state)
         return time.monotonic() - began
+
+    def _ask_owner_to_thaw(self, state: dict[str, Any]) -> None:
+        """A rack that dies with another process can only be thawed by that one."""
+        self._again.write_text(json.dumps(state))
+        qemu.stop(self.directory)
+        deadline = time.monotonic() + 2 * THAW_SECONDS
+        while not (self.is_up() and self._is_ready()):
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"process {state['owner']}, which holds rack {self.instance}, has not thawed it"
+                )
+            time.sleep(0.1)
 
     def nodes(self) -> list[Node]:
         """Every machine of the rack, which must be up."""
@@ -134,7 +167,14 @@ class Rack:
         """The words of `ssh` that lead to a machine, its host key checked."""
         node = self.node(name)
         known_hosts = self.directory / "known_hosts"
-        return ssh.command(node.address, node.port, user, Path(node.key_path), known_hosts)
+        return ssh.command(
+            node.address,
+            node.port,
+            user,
+            Path(node.key_path),
+            known_hosts,
+            shared=self.directory / f"ssh-{user}-{name}",
+        )
 
     def run(
         self,
@@ -176,13 +216,27 @@ class Rack:
                     f" --instance N, with N from 0 to {topology.MAX_INSTANCES - 1}"
                 )
 
+    def _locked(self) -> AbstractContextManager[None]:
+        name = f"instance-{self.instance}"
+        return store.locked(name, f"it is working on rack {self.instance}")
+
+    @property
+    def _again(self) -> Path:
+        """Asks the process that holds the rack to thaw it again; holds the state to thaw."""
+        return self.directory.with_suffix(".again")
+
     def _state(self) -> dict[str, Any]:
         if not self.is_up():
-            raise LabError(f"rack {self.instance} is not up: python3 -m lab up")
+            option = f" --instance {self.instance}" if self.instance else ""
+            raise LabError(f"rack {self.instance} is not up: python3 -m lab{option} up")
         state: dict[str, Any] = json.loads((self.directory / "state.json").read_text())
         return state
 
-    def _image(self) -> Path:
+    def _is_ready(self) -> bool:
+        return (self.directory / "ready").exists()
+
+    def image(self) -> Path:
+        """The directory of the image that the rack, which must be up, was made from."""
         return Path(self._state()["image"])
 
     def _discard(self) -> bool:
@@ -190,22 +244,26 @@ class Rack:
         shutil.rmtree(self.directory, ignore_errors=True)
         return was_up
 
-    def _thaw(
-        self, built: Path, frozen: Path, shape: qemu.Shape, *, dies_with_parent: bool
-    ) -> None:
+    def _thaw(self, state: dict[str, Any]) -> None:
+        """A new disk and the template's memory; returns when every machine answers."""
         began = time.monotonic()
+        built, frozen = Path(state["image"]), Path(state["template"])
         self._discard()
         self.directory.mkdir(mode=0o700)
         disk = self.directory / "nodes.qcow2"
         template.make_overlay(frozen / "nodes.qcow2", "qcow2", disk)
         template.write_known_hosts(built, self.instance, self.directory / "known_hosts")
-        state = {"image": str(built), "template": str(frozen), "shape": template.vars_of(shape)}
         (self.directory / "state.json").write_text(json.dumps(state))
         arguments = qemu.command(
-            shape, self.instance, built, memory_file=frozen / "ram", nodes_disk=disk, frozen=True
+            qemu.Shape(**state["shape"]),
+            self.instance,
+            built,
+            memory_file=frozen / "ram",
+            nodes_disk=disk,
+            frozen=True,
         )
         try:
-            qemu.spawn(arguments, self.directory, dies_with_parent=dies_with_parent)
+            qemu.spawn(arguments, self.directory, dies_with_parent=bool(state["owner"]))
             with Monitor(self.directory / "qmp.sock") as monitor:
                 monitor.ignore_shared_memory()
                 uri = f"exec:cat {shlex.quote(str(frozen / 'state'))}"
@@ -217,4 +275,19 @@ class Rack:
         except BaseException:
             qemu.stop(self.directory)
             raise
+        (self.directory / "ready").touch()
         say(f"rack {self.instance} is up, {time.monotonic() - began:.1f} s after thawing began")
+
+
+def _remove_old_images(used: Path) -> None:
+    """A recipe under work would otherwise fill the disk, at 1.5 GB an image."""
+    os.utime(used)
+    racks = [Rack(number) for number in range(topology.MAX_INSTANCES)]
+    running = {Path(rack.image()) for rack in racks if rack.is_up()}
+    for path in store.superfluous(store.images(), running):
+        say(f"removing the image {path.name}, of an older recipe")
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _state_of(built: Path, frozen: Path, shape: qemu.Shape) -> dict[str, Any]:
+    return {"image": str(built), "template": str(frozen), "shape": asdict(shape)}

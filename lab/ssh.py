@@ -18,18 +18,32 @@ _OPTIONS = {
     "GlobalKnownHostsFile": "/dev/null",
     "ConnectTimeout": "20",
     "LogLevel": "ERROR",
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "3",
     "KexAlgorithms": "curve25519-sha256",
     "Ciphers": "aes128-gcm@openssh.com",
 }
+
+#: sun_path holds 107 bytes, and ssh first binds to the name with 17 more characters.
+LONGEST_SOCKET = 90
 
 
 def known_hosts_line(address: str, port: int, host_key: str) -> str:
     return f"[{address}]:{port} {host_key}\n"
 
 
-def command(address: str, port: int, user: str, key: Path, known_hosts: Path) -> list[str]:
-    """The words of `ssh` up to the remote command, with the host key checked."""
+def command(
+    address: str, port: int, user: str, key: Path, known_hosts: Path, *, shared: Path | None = None
+) -> list[str]:
+    """The words of `ssh` up to the remote command, with the host key checked.
+
+    With `shared`, a socket's path, commands share one connection, which stays for a minute: a
+    new one costs the machine half a second of emulated cryptography. A path too long for a
+    socket is left out.
+    """
     options = {**_OPTIONS, "UserKnownHostsFile": f'"{known_hosts}"'}
+    if shared is not None and len(str(shared)) <= LONGEST_SOCKET:
+        options |= {"ControlMaster": "auto", "ControlPersist": "60", "ControlPath": f'"{shared}"'}
     words = [tool("ssh"), "-F", "none", "-i", str(key), "-p", str(port)]
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]

@@ -69,8 +69,16 @@ def packages_tar() -> Path:
     return root() / f"packages-{packages_hash()}.tar"
 
 
-def is_image_name(name: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{16}", name) is not None
+def images() -> list[Path]:
+    """The built images, the one used last first."""
+    found = [p for p in root().iterdir() if re.fullmatch(r"[0-9a-f]{16}", p.name)]
+    return sorted(found, key=lambda p: p.stat().st_mtime, reverse=True)
+
+
+def superfluous(recent: list[Path], running: set[Path]) -> list[Path]:
+    """Of the images, the one used last first, those to remove: neither running nor one of the
+    two used last."""
+    return [path for path in recent[2:] if path not in running]
 
 
 def instance_dir(instance: int) -> Path:

@@ -3,7 +3,6 @@ seconds."""
 
 from __future__ import annotations
 
-import json
 import secrets
 import shlex
 import shutil
@@ -26,9 +25,11 @@ _WARM_HYPERVISOR = (
 
 
 def directory(image: Path, shape: qemu.Shape) -> Path:
-    """Where the template of this image, shape and QEMU is, or would be."""
-    words = (shape.accel, shape.memory, shape.cpus, qemu.version(), qemu.KERNEL_ARGUMENTS)
-    return image / f"template-{store.digest(*(str(word).encode() for word in words))}"
+    """Where the template of this image, shape and QEMU is, or would be: a rack thaws only in the
+    machine that it was frozen in, so the whole command line decides."""
+    here = Path("/")
+    words = qemu.command(shape, 0, here, memory_file=here, nodes_disk=here, frozen=False)
+    return image / f"template-{store.digest(*(w.encode() for w in (qemu.version(), *words)))}"
 
 
 def is_built(template: Path) -> bool:
@@ -129,7 +130,6 @@ def build(image: Path, shape: qemu.Shape, instance: int) -> Path:
                 password = _boot_and_freeze(image, shape, instance, partial, beat)
             finally:
                 qemu.stop(partial)
-        (partial / "shape.json").write_text(json.dumps(vars_of(shape)))
         (partial / "password").write_text(password)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
@@ -153,7 +153,3 @@ def _boot_and_freeze(
     _warm(_Warmer(image, instance, partial), password, beat)
     _freeze(partial, beat)
     return password
-
-
-def vars_of(shape: qemu.Shape) -> dict[str, str | int]:
-    return {"accel": shape.accel, "memory": shape.memory, "cpus": shape.cpus}
