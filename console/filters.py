@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from console.models import Alert, ApiToken, AuditEvent, Credential, Host, Operation, Tenant
 
 
+class WholeNumberField(forms.IntegerField):
+    """Digits with or without a minus, and nothing that only resembles them."""
+
+    def to_python(self, value: Any) -> int | None:
+        if value in self.empty_values:
+            return None
+        if not re.fullmatch(r"-?[0-9]{1,100}", str(value)):
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return int(value)
+
+
+class FlagField(forms.NullBooleanField):
+    """ "true" or "false", "1" or "0"; a word that is neither is refused, not ignored."""
+
+    widget = forms.TextInput
+    words = {"true": True, "1": True, "false": False, "0": False}
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        try:
+            return self.words[str(value).lower()]
+        except KeyError:
+            raise ValidationError(_("Give “true” or “false”."), code="invalid") from None
+
+
+class FlagFilter(django_filters.BooleanFilter):
+    """Yes, no, or whichever."""
+
+    field_class = FlagField
+
+
 class IntegerFilter(django_filters.Filter):
     """A whole number; what the column cannot hold matches nothing."""
 
-    field_class = forms.IntegerField
+    field_class = WholeNumberField
 
     def filter(self, qs: QuerySet[Any], value: int | None) -> QuerySet[Any]:
         if value is not None and not -(2**63) <= value < 2**63:
@@ -81,10 +115,8 @@ class OperationFilter(ListFilter):
 class AlertFilter(ListFilter):
     searched = ("target_label", "kind")
 
-    is_open = django_filters.BooleanFilter(
-        field_name="resolved_at", lookup_expr="isnull", label=_("Open")
-    )
-    is_acknowledged = django_filters.BooleanFilter(
+    is_open = FlagFilter(field_name="resolved_at", lookup_expr="isnull", label=_("Open"))
+    is_acknowledged = FlagFilter(
         field_name="acknowledged_at", lookup_expr="isnull", exclude=True, label=_("Acknowledged")
     )
     severity = django_filters.ChoiceFilter(choices=Alert.Severity.choices, label=_("Severity"))
@@ -119,7 +151,7 @@ class AuditEventFilter(ListFilter):
 class ApiTokenFilter(ListFilter):
     searched = ("name", "prefix")
 
-    is_revoked = django_filters.BooleanFilter(
+    is_revoked = FlagFilter(
         field_name="revoked_at", lookup_expr="isnull", exclude=True, label=_("Revoked")
     )
 
@@ -131,7 +163,7 @@ class ApiTokenFilter(ListFilter):
 class TenantFilter(ListFilter):
     searched = ("name",)
 
-    is_suspended = django_filters.BooleanFilter(label=_("Suspended"))
+    is_suspended = FlagFilter(label=_("Suspended"))
 
     class Meta:
         model = Tenant

@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from console.filters import IntegerFilter, ListFilter
+from console.filters import FlagFilter, IntegerFilter, ListFilter
 from lvs.models import Director, RealServer, VirtualService
 from lvs.models.directors import Provisioning
 from lvs.models.virtual_services import Forwarding
@@ -36,7 +36,7 @@ class DirectorFilter(ListFilter):
     provisioning_status = django_filters.ChoiceFilter(
         choices=Provisioning.choices, label=_("Status")
     )
-    has_drifted = django_filters.BooleanFilter(method="drifted", label=_("Drift"))
+    has_drifted = FlagFilter(method="drifted", label=_("Drift"))
 
     class Meta:
         model = Director

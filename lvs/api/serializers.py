@@ -63,7 +63,7 @@ class ApplySerializer(Strict):
     services = serializers.ListField(
         child=VisibleRelatedField(queryset=VirtualService.objects.all()),
         required=False,
-        allow_empty=False,
+        min_length=1,
     )
 
 

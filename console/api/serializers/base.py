@@ -49,6 +49,11 @@ class AddressField(serializers.IPAddressField):
         return str(super().to_internal_value(data))
 
 
+extend_schema_field({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})(
+    AddressField
+)
+
+
 class RowSerializer(Strict, serializers.ModelSerializer):
     """A row as a document. Uniqueness is the verb's to check, where it is also held;
     text is taken as it comes, for a program says what it means."""

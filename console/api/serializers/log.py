@@ -19,7 +19,9 @@ class AlertSerializer(RowSerializer):
     runbook = serializers.SerializerMethodField(
         help_text="The anchor of its paragraph in docs/runbook.md."
     )
-    acknowledged_by: Any = serializers.SlugRelatedField(slug_field="username", read_only=True)
+    acknowledged_by: Any = serializers.SlugRelatedField(
+        slug_field="username", read_only=True, allow_null=True
+    )
 
     class Meta:
         model = Alert

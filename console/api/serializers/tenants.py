@@ -42,7 +42,7 @@ class TokenSerializer(RowSerializer):
     """A bearer token, without its secret."""
 
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=SCOPES), allow_empty=False, max_length=len(SCOPES)
+        child=serializers.ChoiceField(choices=SCOPES), min_length=1, max_length=len(SCOPES)
     )
     is_active = serializers.BooleanField(source="is_valid", read_only=True)
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
+from django_filters import CharFilter  # type: ignore[import-untyped]
 from rest_framework import mixins
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.generics import GenericAPIView
@@ -39,25 +40,32 @@ class ApiView(GenericAPIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        self._refuse_unknown_parameters(request)
+        self._check_parameters(request)
         handler = getattr(self, "post", None)
         if request.method == "POST" and handler is not None:
             key = idempotency.key_of(request)
             if key is not None:
                 vars(self)["post"] = idempotency.once(self, handler, key)
 
-    def _refuse_unknown_parameters(self, request: Request) -> None:
-        """A filter that is misspelt must not answer everything."""
+    def _check_parameters(self, request: Request) -> None:
+        """A filter that is misspelt or has no value must not answer everything."""
         known = set(self.query_parameters)
+        filters: dict[str, Any] = {}
         if request.method in ("GET", "HEAD") and isinstance(self, mixins.ListModelMixin):
-            known.update(pagination.PARAMETERS)
-            if filters := getattr(self, "filterset_class", None):
-                known.update(filters.base_filters)
-        unknown = [name for name in request.query_params if name not in known]
-        if unknown:
-            message = _("There is no such parameter.")
-            refusal = [ErrorDetail(message, code="unknown_parameter")]
-            raise ValidationError(dict.fromkeys(unknown, refusal))
+            if filterset := getattr(self, "filterset_class", None):
+                filters = filterset.base_filters
+            known.update(pagination.PARAMETERS, filters)
+        refused = {}
+        for name, values in request.query_params.lists():
+            if name not in known:
+                refusal = _("There is no such parameter."), "unknown_parameter"
+            elif "" in values and name in filters and not isinstance(filters[name], CharFilter):
+                refusal = _("Give it a value, or leave it out."), "empty_parameter"
+            else:
+                continue
+            refused[name] = [ErrorDetail(*refusal)]
+        if refused:
+            raise ValidationError(refused)
 
     def get_queryset(self) -> models.QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):  # the document is made for nobody
