@@ -28,6 +28,9 @@ shift
 SUDO_USER=$(id -un) exec "$@"
 """
 
+#: For a command: the process of sshd that serves its connection.
+SERVING_PID = "cut -d' ' -f4 /proc/$PPID/stat"
+
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 

@@ -18,7 +18,7 @@ from console.remote.transport import (
 )
 from tests.remote.conftest import MakePool, MakeSshd
 from tests.remote.proxy import Proxy
-from tests.remote.sshd import Sshd, as_text, free_port, make_key
+from tests.remote.sshd import SERVING_PID, Sshd, as_text, free_port, make_key
 from tests.remote.test_many_at_once import all_at_once
 
 
@@ -144,7 +144,7 @@ def test_a_machine_that_goes_away_leaves_its_neighbours_alone(
             for _ in range(15):
                 with pytest.raises((OutcomeUnknown, HostUnreachable)):
                     pool.session(other).run(
-                        ("sh", "-c", "kill -9 $(ps -o ppid= -p $PPID)"), stdin=b"y" * 3_000_000
+                        ("sh", "-c", f"kill -9 $({SERVING_PID})"), stdin=b"y" * 3_000_000
                     )
                 proxy.cut()
 

@@ -18,7 +18,7 @@ from console.remote.transport import (
 )
 from tests.remote.conftest import MakePool, MakeSshd
 from tests.remote.proxy import Proxy
-from tests.remote.sshd import Sshd, free_port, make_key
+from tests.remote.sshd import SERVING_PID, Sshd, free_port, make_key
 from tests.unit.test_remote_session import Journal
 
 
@@ -26,7 +26,7 @@ def test_a_machine_that_rebooted_is_dialled_anew(make_sshd: MakeSshd, make_pool:
     server = make_sshd()
     pool = make_pool()
     session = pool.session(server.endpoint())
-    parent = session.check(("sh", "-c", "ps -o ppid= -p $PPID")).stdout
+    parent = session.check(("sh", "-c", SERVING_PID)).stdout
     with pool.line(server.endpoint()) as connection:
         os.kill(int(parent), signal.SIGKILL)
         deadline = time.monotonic() + 5
@@ -51,7 +51,7 @@ def test_a_cut_line_under_a_command_is_not_tried_again(
 ) -> None:
     session = make_pool().session(server.endpoint(port=proxy.port))
     trace = tmp_path / "trace"
-    script = 'echo once >>"$0"; kill -9 $(ps -o ppid= -p $PPID); sleep 1'
+    script = f'echo once >>"$0"; kill -9 $({SERVING_PID}); sleep 1'
     with pytest.raises(OutcomeUnknown):
         session.run(("sh", "-c", script, str(trace)))
     assert session.check(("cat", str(trace))).stdout == "once\n"
