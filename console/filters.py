@@ -31,7 +31,7 @@ class FlagField(forms.NullBooleanField):
     widget = forms.TextInput
     words = {"true": True, "1": True, "false": False, "0": False}
 
-    def to_python(self, value: Any) -> bool | None:
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
         if value in self.empty_values:
             return None
         try:

@@ -15,11 +15,11 @@ from django.db import close_old_connections, transaction
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 from schemathesis import GenerationMode
-from schemathesis.checks import CHECKS
+from schemathesis.core.result import Ok
 from schemathesis.generation.case import Case
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from console.api.problem_types import PROBLEM_TYPES
 from console.api.views.meta import openapi
@@ -100,11 +100,11 @@ def test_every_answer_is_what_the_document_says(tag: str, scene: Scene) -> None:
     """
     schema = schemathesis.openapi.from_dict(openapi("en"))
     schema.app = get_wsgi_application()
-    checks = [check for check in CHECKS.get_all() if check.__name__ != "positive_data_acceptance"]
     _, secret = factories.token_of(scene.cast.administrator)
     asked = 0
 
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
         if operation.tags != [tag]:
             continue
@@ -125,7 +125,10 @@ def test_every_answer_is_what_the_document_says(tag: str, scene: Scene) -> None:
             if is_right(case):
                 point_at(case, scene, tag)
             with transaction.atomic():
-                case.call_and_validate(headers={"Authorization": f"Bearer {secret}"}, checks=checks)
+                case.call_and_validate(
+                    headers={"Authorization": f"Bearer {secret}"},
+                    excluded_checks=[positive_data_acceptance],
+                )
                 transaction.set_rollback(True)
 
         ask()
@@ -143,8 +146,8 @@ def test_document_names_its_version_and_every_problem() -> None:
     assert document["openapi"].startswith("3.1.")
     assert document["components"]["schemas"]["ProblemCode"]["enum"] == list(PROBLEM_TYPES)
     assert set(document["components"]["securitySchemes"]) == {"token", "session"}
+    schemathesis.openapi.from_dict(document).validate()
     for name, component in document["components"]["schemas"].items():
-        Draft202012Validator.check_schema(component)
         if name.endswith("Request"):
             assert component["additionalProperties"] is False
 

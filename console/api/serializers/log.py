@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from console.alerts import KINDS
 from console.api.serializers.base import RowSerializer
+from console.attention import alert_words
 from console.models import Alert, AuditEvent
 
 
@@ -47,12 +48,10 @@ class AlertSerializer(RowSerializer):
         read_only_fields = fields
 
     def get_title(self, alert: Alert) -> str:
-        kind = KINDS.get(alert.kind)
-        return str(kind.title) % alert.params if kind else str(alert)
+        return alert_words(alert)[0]
 
     def get_detail(self, alert: Alert) -> str:
-        kind = KINDS.get(alert.kind)
-        return str(kind.detail) % alert.params if kind else ""
+        return alert_words(alert)[1]
 
     def get_runbook(self, alert: Alert) -> str:
         kind = KINDS.get(alert.kind)

@@ -12,10 +12,13 @@ from console.access import may_see_output
 from console.api.serializers.base import RowSerializer
 from console.models import Operation, Step
 from console.operations import KINDS
+from console.words import localised
 
 
 class StepSerializer(RowSerializer):
     """One remote command. Commands and what machines said are for staff; others get ""."""
+
+    title = serializers.SerializerMethodField(help_text="What it does, in words.")
 
     class Meta:
         model = Step
@@ -37,6 +40,9 @@ class StepSerializer(RowSerializer):
         ]
         read_only_fields = fields
 
+    def get_title(self, step: Step) -> str:
+        return localised(step.title)
+
     #: What staff sees and nobody else.
     for_staff = ("machine", "command", "stdin", "stdout", "stderr")
 
@@ -54,6 +60,8 @@ class OperationSerializer(RowSerializer):
     title = serializers.SerializerMethodField(help_text="What it does, in words.")
     is_cancellable = serializers.SerializerMethodField()
     is_live = serializers.BooleanField(read_only=True)
+    error = serializers.CharField(source="error_text", read_only=True)
+    remedy = serializers.CharField(source="remedy_text", read_only=True)
 
     class Meta:
         model = Operation

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
-from django_filters import CharFilter  # type: ignore[import-untyped]
+from django_filters import CharFilter
 from rest_framework import mixins
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.generics import GenericAPIView
