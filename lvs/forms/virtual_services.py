@@ -94,6 +94,9 @@ class VirtualServiceForm(VersionedForm):
             "persistence_timeout": gettext_lazy(
                 "For so long a client stays with its real server; empty for none."
             ),
+            "is_one_packet": gettext_lazy(
+                "UDP by DR only: every datagram is scheduled on its own; useful for DNS."
+            ),
             "tenant": gettext_lazy("Its members see the service, and its operators change it."),
         }
 
