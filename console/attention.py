@@ -17,6 +17,7 @@ from console import alerts, operations, shell
 from console.access import Actor, visible_to
 from console.models import Alert, Host, Operation
 from console.tones import tone_of
+from console.words import spoken
 
 #: A failed operation stays on the dashboard for so long.
 FAILED_FOR = timedelta(days=1)
@@ -48,9 +49,12 @@ def alert_words(alert: Alert) -> tuple[str, str]:
     kind = alerts.KINDS.get(alert.kind)
     if kind is None:
         return f"{alert.kind}: {alert.target_label}", ""
+    said = {**alert.params}
+    if "error" in said:
+        said["error"] = spoken(said["error"], said.get("error_words", {}))
     params = _Lenient(
-        (name, value.rstrip(".") if isinstance(value, str) else value)
-        for name, value in alert.params.items()
+        (name, value.rstrip(".。") if isinstance(value, str) else value)
+        for name, value in said.items()
     )
     return str(kind.title) % params, str(kind.detail) % params
 
@@ -99,7 +103,7 @@ def _failed(actor: Actor, now: datetime) -> list[Need]:
             "bad",
             _("%(operation)s failed on %(target)s")
             % {"operation": _label(operation), "target": operation.target_label},
-            " ".join(part for part in (operation.error, operation.remedy) if part),
+            " ".join(part for part in (operation.error_text, operation.remedy_text) if part),
             operation.finished_at or operation.queued_at,
             operation.get_absolute_url(),
             _("See why"),

@@ -28,9 +28,8 @@ class ConsoleCommand(BaseCommand):
                 " running? `make run` starts one."
             )
         if operation.status != Operation.Status.SUCCEEDED:
-            raise CommandError(
-                "\n".join(filter(None, [operation.error, operation.error_said, operation.remedy]))
-            )
+            said = (operation.error_text, operation.error_said, operation.remedy_text)
+            raise CommandError("\n".join(filter(None, said)))
         return operation
 
     def refused(self, error: ValidationError) -> CommandError:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from console.execution import Refusal, Run
 from console.planning import Outcome, Plan
+from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import Fence, OutcomeUnknown
 
@@ -49,9 +50,10 @@ def converge(
     if not outcome.is_converged:
         raise Refusal(
             "not-converged",
-            f"{session.machine}: after the change it still differs from what is declared",
+            _("%(machine)s: after the change it still differs from what is declared"),
+            {"machine": session.machine},
             said="\n".join(filter(None, [said, "still planned:", *describe(left)])),
-            remedy="Read what the machine said below, mend it, then try again.",
+            remedy=_("Read what the machine said below, mend it, then try again."),
         )
     return observed, outcome
 

@@ -9,18 +9,19 @@ cancelled or its deadline past, and fenced on the machine itself.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
 from console import hosts, machines, operations
 from console.journal import Journal
 from console.models import Host, Operation
+from console.planning import Problem
 from console.planning import Step as PlannedStep
 from console.remote.session import Session
 from console.remote.transport import (
@@ -34,6 +35,7 @@ from console.remote.transport import (
     RemoteError,
     Result,
 )
+from console.words import error_fields, words_of
 
 log = structlog.get_logger(__name__)
 
@@ -50,14 +52,48 @@ class Stopped(Exception):
 
 
 class Refusal(Exception):
-    """The body refuses to go on, in words: what is wrong and what to do."""
+    """The body refuses to go on, in words: what is wrong and what to do.
 
-    def __init__(self, code: str, message: str, *, remedy: str = "", said: str = "") -> None:
-        super().__init__(message)
+    `message` is an English format string over `params`, and `remedy` an English sentence;
+    both are marked for translation and translated when they are shown. As text, a refusal
+    is English. `said` is what the machine wrote.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        params: Mapping[str, str | int] | None = None,
+        *,
+        remedy: str = "",
+        said: str = "",
+    ) -> None:
+        super().__init__(message % (params or {}))
         self.code = code
         self.message = message
+        self.params = dict(params or {})
         self.remedy = remedy
         self.said = said
+
+    @classmethod
+    def gone(cls, operation: Operation) -> Refusal:
+        """Refusing because what the operation is about is not there any more."""
+        return cls(
+            "gone",
+            _("%(target)s is no longer declared"),
+            {"target": operation.target_label},
+            remedy=_("Nothing was done, and nothing needs to be done."),
+        )
+
+    @classmethod
+    def of(cls, problem: Problem) -> Refusal:
+        """Refusing to go on because of a problem."""
+        return cls(problem.code, problem.message, problem.params, remedy=problem.remedy_text())
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The message as it is stored, to be translated for each reader."""
+        return words_of(self.message, self.params)
 
 
 class Run:
@@ -162,7 +198,8 @@ def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
     except Stopped as stop:
         _stop(operation, stop.code)
     except Refusal as refusal:
-        _fail(operation, refusal.code, refusal.message, refusal.remedy, refusal.said)
+        said = error_fields(refusal.message, refusal.params)
+        _fail(operation, refusal.code, said, refusal.remedy, refusal.said)
     except RemoteError as error:
         if run.stop_code:  # our own abort cut the line
             _stop(operation, run.stop_code)
@@ -173,7 +210,7 @@ def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
         _fail(
             operation,
             "internal",
-            _("The console itself failed: %(error)s") % {"error": repr(error)},
+            error_fields(_("The console itself failed: %(error)s"), {"error": repr(error)}),
             _("This is a defect of the console. Its log has the details."),
         )
 
@@ -196,30 +233,34 @@ def _stop(operation: Operation, code: str) -> None:
         _fail(
             operation,
             "deadline",
-            _("It was not finished by its deadline and was stopped."),
+            error_fields(_("It was not finished by its deadline and was stopped.")),
             _("Look at the last step, then try again: it observes before it changes anything."),
         )
     else:
         log.warning("claim_lost", operation=operation.pk)
 
 
-def _fail(operation: Operation, code: str, message: str, remedy: str, said: str = "") -> None:
+def _fail(
+    operation: Operation, code: str, error: dict[str, Any], remedy: str, said: str = ""
+) -> None:
     operations.finish(
         operation,
         Operation.Status.FAILED,
         error_code=code,
-        error=message,
         remedy=remedy,
         error_said=said[: settings.JOURNAL_BYTES],
+        **error,
     )
 
 
 def _fail_remote(operation: Operation, error: RemoteError) -> None:
-    _fail(operation, error.code, str(error), error.remedy or remedy_for(error), error.said)
+    remedy = error.remedy or remedy_for(error)
+    _fail(operation, error.code, {"error": str(error)}, remedy, error.said)
 
 
 def remedy_for(error: RemoteError) -> str:
-    """What to do about a failure of a machine, where the failure itself does not say."""
+    """What to do about a failure of a machine, where the failure itself does not say:
+    English, to be translated when it is shown."""
     if isinstance(error, HostKeyChanged):
         return _("Compare the new fingerprint with the machine's own, then accept or refuse it.")
     if isinstance(error, AuthenticationRefused):

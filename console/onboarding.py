@@ -12,6 +12,7 @@ from console import alerts, hosts
 from console.execution import Refusal, Run
 from console.models import Host
 from console.planning import Step
+from console.planning import mark as _
 from console.preflight import (
     TIMEOUT,
     Facts,
@@ -55,11 +56,12 @@ def preflight(run: Run) -> dict[str, Any]:
     if host.trust != Host.Trust.PINNED:
         raise Refusal(
             "not-pinned",
-            f"{host.name}: its host key has not been accepted",
-            remedy="Compare the fingerprint on the host's page, then accept the key.",
+            _("%(host)s: its host key has not been accepted"),
+            {"host": host.name},
+            remedy=_("Compare the fingerprint on the host's page, then accept the key."),
         )
     session = run.session(host)
-    step = Step("Look what is there", argv(), stdin=probe_script(), timeout=TIMEOUT)
+    step = Step(_("Look what is there"), argv(), stdin=probe_script(), timeout=TIMEOUT)
     sent_at = timezone.now()
     result = run.run(session, step)
     received_at = timezone.now()
@@ -68,9 +70,12 @@ def preflight(run: Run) -> dict[str, Any]:
     except (IncompleteSample, ParseError) as error:
         raise Refusal(
             "incomplete-sample",
-            f"{host.name}: the look at the machine was cut short",
+            _("%(host)s: the look at the machine was cut short"),
+            {"host": host.name},
             said=f"{error}\n{result.stderr}",
-            remedy="Try again. If it happens again, run the shown command on the machine by hand.",
+            remedy=_(
+                "Try again. If it happens again, run the shown command on the machine by hand."
+            ),
         ) from error
     return _keep(host, facts, sent_at, received_at)
 
@@ -98,7 +103,7 @@ def _host_of(run: Run) -> Host:
         .first()
     )
     if host is None:
-        raise Refusal("gone", f"{run.operation.target_label} is no longer declared")
+        raise Refusal.gone(run.operation)
     return host
 
 

@@ -22,11 +22,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from console import audit
 from console.access import Actor, require, tenant_of
 from console.errors import Busy, WrongState
 from console.models import Operation, Step, Tenant
+from console.words import error_fields
 
 log = structlog.get_logger(__name__)
 
@@ -262,8 +264,11 @@ def _take_up_stale(now: datetime) -> int:
                 operation,
                 Operation.Status.FAILED,
                 error_code="worker-lost",
-                error=_("The worker was lost %(count)d times.") % {"count": operation.attempt},
-                remedy=_("Look at the worker's log, then try again."),
+                remedy=gettext_noop("Look at the worker's log, then try again."),
+                **error_fields(
+                    gettext_noop("The worker was lost %(count)d times."),
+                    {"count": operation.attempt},
+                ),
             )
             continue
         if put_back(operation, delay=0, error=""):
@@ -274,6 +279,9 @@ def _take_up_stale(now: datetime) -> int:
 
 def _expire(now: datetime) -> int:
     """Fail what waited past its deadline; a running worker ends its own (see execution)."""
+    nobody = error_fields(
+        gettext_noop("It was not finished by its deadline, and nobody was working on it.")
+    )
     grace = now - timedelta(seconds=settings.HEARTBEAT_STALE_AFTER)
     expired = 0
     late = Operation.objects.filter(
@@ -289,9 +297,8 @@ def _expire(now: datetime) -> int:
                 status=Operation.Status.FAILED,
                 finished_at=now,
                 error_code="deadline",
-                error=operation.error
-                or _("It was not finished by its deadline, and nobody was working on it."),
-                remedy=_("See that a worker runs, then try again."),
+                remedy=gettext_noop("See that a worker runs, then try again."),
+                **({} if operation.error else nobody),
             )
             if ended:
                 operation.refresh_from_db()

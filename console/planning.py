@@ -7,9 +7,15 @@ under the heading "Planned changes" before anything runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+
+
+def mark(text: str) -> str:
+    """The text itself. Pure modules call it `_`, so that makemessages finds what is said;
+    who shows it translates it."""
+    return text
 
 
 class Effect(Enum):
@@ -37,6 +43,7 @@ class Line:
 class Step:
     """One remote command, alone or fed a whole batch on standard input.
 
+    `title` is an English sentence that pages translate as it is: nothing is filled in.
     `argv` is a tuple of words, quoted once by the transport. `lines` are the
     batch; the bytes on standard input are `stdin`, or the lines joined by
     newlines when `stdin` is None. `is_destructive` marks a step that takes
@@ -93,14 +100,25 @@ class Problem:
     """A reason why something would not work, with its remedy, in words.
 
     `code` is stable and meant for programs; `subject` names the field or the
-    object; `is_blocking` says that applying is refused until it is mended.
+    object; `is_blocking` says that applying is refused until it is mended. `message` and
+    `remedy` are English format strings over `params`, to be translated before they are
+    filled in.
     """
 
     code: str
     subject: str
     message: str
     remedy: str
+    params: Mapping[str, str | int] = field(default_factory=dict, hash=False)
     is_blocking: bool = True
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The message, filled in."""
+        return translate(self.message) % self.params
+
+    def remedy_text(self, translate: Callable[[str], str] = str) -> str:
+        """The remedy, filled in."""
+        return translate(self.remedy) % self.params
 
 
 @dataclass(frozen=True, slots=True)

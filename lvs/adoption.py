@@ -7,6 +7,7 @@ from typing import Any
 from console.converge import converge
 from console.execution import Refusal, Run
 from console.planning import Plan
+from console.planning import mark as _
 from lvs import declared, execute, observe, seen
 from lvs.director.sample import Look
 from lvs.ipvsadm import planner
@@ -25,7 +26,12 @@ def remove(run: Run) -> dict[str, Any]:
     def plan(found: Look) -> Plan:
         chosen = {key for key in found.read.table if declared.key_text(key) == key_text}
         if chosen & owned:
-            raise Refusal("is-managed", f"{key_text} has been declared meanwhile")
+            raise Refusal(
+                "is-managed",
+                _("%(service)s has been declared meanwhile"),
+                {"service": key_text},
+                remedy=_("Nothing was taken away. Remove it as a virtual service if it has to go."),
+            )
         return planner.plan({}, found.read.table, chosen)
 
     found, outcome = converge(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import F
 
 from console.planning import Plan
+from console.planning import mark as _
 from lvs import declared
 from lvs.director import boot
 from lvs.director import planner as surroundings
@@ -13,7 +14,7 @@ from lvs.ipvsadm import planner
 from lvs.models import Director
 
 #: The title of the step that saves the table.
-SAVE = "Save the table for the next boot"
+SAVE = _("Save the table for the next boot")
 
 
 def of(director: Director, found: Look) -> Plan:

@@ -15,6 +15,7 @@ from console.converge import converge
 from console.execution import Refusal, Run, Stopped
 from console.models import Host
 from console.planning import Line, Plan, Step
+from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
 from lvs import declared, drift, observe, seen
@@ -90,7 +91,7 @@ def director_of(run: Run) -> Director:
         .first()
     )
     if director is None:
-        raise Refusal("gone", f"{run.operation.target_label} is no longer declared")
+        raise Refusal.gone(run.operation)
     require_pinned(director.host)
     return director
 
@@ -99,11 +100,16 @@ def require_pinned(host: Host) -> None:
     """Refuse to work on a host whose key nobody has accepted, or whose key has changed."""
     if host.trust == Host.Trust.PINNED:
         return
+    has_changed = host.trust == Host.Trust.CHANGED
     raise Refusal(
-        "host-key-changed" if host.trust == Host.Trust.CHANGED else "not-pinned",
-        f"{host.name}: its host key "
-        + ("has changed" if host.trust == Host.Trust.CHANGED else "has not been accepted"),
-        remedy="Compare the fingerprint on the host's page with the machine's own, then accept it.",
+        "host-key-changed" if has_changed else "not-pinned",
+        _("%(host)s: its host key has changed")
+        if has_changed
+        else _("%(host)s: its host key has not been accepted"),
+        {"host": host.name},
+        remedy=_(
+            "Compare the fingerprint on the host's page with the machine's own, then accept it."
+        ),
     )
 
 
@@ -194,7 +200,7 @@ def _converge(
 
     def check(found: Look, planned: Plan) -> None:
         for problem in around.problems(wanted, found.surroundings):
-            raise Refusal(problem.code, problem.message, remedy=problem.remedy)
+            raise Refusal.of(problem)
         lines = [line for step in planned if step.argv == planner.ARGV for line in step.lines]
         if change.is_automatic:
             _check_cap(planner.batch(lines), seen.restrict(found.read.table, owned))
@@ -223,8 +229,11 @@ def _check_cap(planned: Plan, ours: Table) -> None:
     ):
         raise Refusal(
             "removal-cap",
-            f"reconciling would take away {planned.removals} of {present} entries at once",
-            remedy="Look at the planned changes. If they are what you want, press Apply yourself.",
+            _("Reconciling would take away %(count)s of %(present)s entries at once"),
+            {"count": planned.removals, "present": present},
+            remedy=_(
+                "Look at the planned changes. If they are what you want, press Apply yourself."
+            ),
         )
 
 
@@ -251,7 +260,7 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
         return look
     if is_known and change.passes == 1 and director.saved_lines + count <= _SAVED_LINES:
         lines = "".join(f"{line.text}\n" for line in change.applied).encode()
-        step = Step("Add the change to the saved table", ("sh", "-c", _APPEND, "evenkeel",
+        step = Step(_("Add the change to the saved table"), ("sh", "-c", _APPEND, "evenkeel",
                     boot.RULES), stdin=lines)  # fmt: skip
         saved_lines = director.saved_lines + count
     elif table is not None:
@@ -265,9 +274,10 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
     if not result.ok or len(digest) != 64:
         raise Refusal(
             "not-saved",
-            f"{director.host.name}: the table is in place, but could not be saved for a reboot",
+            _("%(machine)s: the table is in place, but could not be saved for a reboot"),
+            {"machine": director.host.name},
             said=result.stderr or result.stdout,
-            remedy="See that /etc is writable and has room, then apply again.",
+            remedy=_("See that /etc is writable and has room, then apply again."),
         )
     director.saved_digest, director.saved_lines = digest, saved_lines
     Director.objects.filter(pk=director.pk).update(saved_digest=digest, saved_lines=saved_lines)
@@ -313,5 +323,9 @@ def _note_failure(
         alerts.raise_alert(
             "reconcile-stopped",
             director,
-            params={"failures": director.reconcile_failures, "error": str(error)},
+            params={
+                "failures": director.reconcile_failures,
+                "error": str(error),
+                "error_words": error.words if isinstance(error, Refusal) else {},
+            },
         )

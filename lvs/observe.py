@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 
 from console.execution import Refusal
 from console.planning import Step
+from console.planning import mark as _
 from console.remote.transport import Result
 from lvs.director import sample
 from lvs.director.sample import IncompleteSample, Look
@@ -26,19 +27,19 @@ def look_whole(run: Runner, machine: str) -> Look:
 
     Raises Refusal when the machine answers, but not with a table: in words.
     """
-    step = Step("Read the table", sample.ARGV, stdin=sample.WHOLE_SCRIPT, timeout=_TIMEOUT)
+    step = Step(_("Read the table"), sample.ARGV, stdin=sample.WHOLE_SCRIPT, timeout=_TIMEOUT)
     return _look(run, machine, step, ())
 
 
 def look_quick(run: Runner, machine: str, keys: Collection[ServiceKey] = ()) -> Look:
     """The digest of the kernel's listing, and whole only the services of `keys`."""
-    title = "See that nothing else moved" if keys else "See whether anything moved"
+    title = _("See that nothing else moved") if keys else _("See whether anything moved")
     step = Step(title, sample.ARGV, stdin=sample.quick_script(keys), timeout=_TIMEOUT)
     return _look(run, machine, step, keys)
 
 
 def _look(run: Runner, machine: str, step: Step, keys: Collection[ServiceKey]) -> Look:
-    for _ in range(_TRIES):
+    for _try in range(_TRIES):
         result = run(step)
         try:
             if result.is_truncated:
@@ -49,21 +50,28 @@ def _look(run: Runner, machine: str, step: Step, keys: Collection[ServiceKey]) -
         except IncompleteSample as error:
             raise Refusal(
                 "no-table",
-                f"{machine}: the IPVS table could not be read",
+                _("%(machine)s: the IPVS table could not be read"),
+                {"machine": machine},
                 said=str(error),
-                remedy="Run the preflight of this host: it names what is missing and how to"
-                " install it.",
+                remedy=_(
+                    "Run the preflight of this host: it names what is missing and how to"
+                    " install it."
+                ),
             ) from error
         except ParseError as error:
             raise Refusal(
                 "not-understood",
-                f"{machine}: ipvsadm wrote something that the console does not understand",
+                _("%(machine)s: ipvsadm wrote something that the console does not understand"),
+                {"machine": machine},
                 said=str(error),
-                remedy="Please report the quoted line with the versions of kernel and ipvsadm.",
+                remedy=_("Please report the quoted line with the versions of kernel and ipvsadm."),
             ) from error
     raise Refusal(
         "restless-table",
-        f"{machine}: the table changed during every one of {_TRIES} readings",
-        remedy="Something else writes this table all the time: keepalived, a script, a person."
-        " There can be only one writer.",
+        _("%(machine)s: the table changed during every one of %(count)s readings"),
+        {"machine": machine, "count": _TRIES},
+        remedy=_(
+            "Something else writes this table all the time: keepalived, a script, a person."
+            " There can be only one writer."
+        ),
     )

@@ -57,7 +57,7 @@ def poll(pk: int) -> None:
         seen.keep_error(director, str(error))
         return
     except Refusal as refusal:
-        seen.keep_error(director, f"{refusal.message}: {refusal.said}".rstrip(": "))
+        _keep_refusal(director, refusal)
         return
     if director.has_drifted:
         _answer_drift(director, is_believed=is_believed)
@@ -70,9 +70,15 @@ def look(run: Run) -> dict[str, Any]:
     try:
         look_at(director, lambda step: run.run(session, step), whole=True)
     except Refusal as refusal:
-        seen.keep_error(director, f"{refusal.message}: {refusal.said}".rstrip(": "))
+        _keep_refusal(director, refusal)
         raise
     return {"drift": director.drift_count, "unmanaged": director.unmanaged_count}
+
+
+def _keep_refusal(director: Director, refusal: Refusal) -> None:
+    said = refusal.said.strip()
+    error = f"{refusal}: {said}" if said else str(refusal)
+    seen.keep_error(director, error, refusal.words | {"said": said})
 
 
 def look_at(director: Director, run: Runner, *, whole: bool = False) -> bool:

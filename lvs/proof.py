@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from console.execution import Refusal, Run
 from console.planning import Step
+from console.planning import mark as _
 from console.remote.session import Session
 from lvs import declared, execute
 from lvs.ipvsadm import parse, render
@@ -41,7 +42,12 @@ def prove(run: Run) -> dict[str, Any]:
     execute.require_pinned(director.host)
     client = director.probe_host
     if client is None:
-        raise Refusal("no-client", f"{director} has no client for proofs")
+        raise Refusal(
+            "no-client",
+            _("%(director)s has no client for proofs"),
+            {"director": str(director)},
+            remedy=_("Choose one on the director's page: a host outside that reaches the VIP."),
+        )
     execute.require_pinned(client)
     on_director, on_client = run.session(director.host), run.session(client)
     expected = [
@@ -117,7 +123,7 @@ def _sticks(service: VirtualService) -> bool:
 def _round(run: Run, service: VirtualService, client: Session, count: int) -> list[Request]:
     script = reading.client_script(service.protocol, service.vip, service.port, count, _TIMEOUT)
     step = Step(
-        f"Send {count} requests to {service.address}",
+        _("Send requests to the virtual service"),
         reading.ARGV,
         stdin=script,
         timeout=count * (_TIMEOUT + 1) + 10,
@@ -128,9 +134,10 @@ def _round(run: Run, service: VirtualService, client: Session, count: int) -> li
     except IncompleteProof as error:
         raise Refusal(
             "no-proof",
-            f"{client.machine}: the requests could not be sent",
+            _("%(machine)s: the requests could not be sent"),
+            {"machine": client.machine},
             said=f"{error}\n{result.stderr}",
-            remedy="The client needs Python 3: run its preflight, which says how to install it.",
+            remedy=_("The client needs Python 3: run its preflight, which says how to install it."),
         ) from error
 
 
@@ -143,7 +150,7 @@ def _connections(
         f'NR == 1 || ($1 == "{service.protocol.upper()}" && $5 == "{service.port:04X}"'
         f" && ({ports}))"
     )
-    step = Step("Ask who got them", ("awk", program, "/proc/net/ip_vs_conn"))
+    step = Step(_("Ask who got them"), ("awk", program, "/proc/net/ip_vs_conn"))
     result = run.run(director, step)
     if not result.ok:
         return []
@@ -162,14 +169,15 @@ def _counters(
     command = ("ipvsadm", "-Ln", "--stats", "--exact", *words)
     if wait:
         command = ("sh", "-c", 'sleep "$1"; shift; exec "$@"', "evenkeel", str(wait), *command)
-    step = Step("Read the counters", command)
+    step = Step(_("Read the counters"), command)
     result = run.run(director, step)
     if not result.ok:
         raise Refusal(
             "not-there",
-            f"{director.machine}: {service.address} is not in the table",
+            _("%(machine)s: %(service)s is not in the table"),
+            {"machine": director.machine, "service": service.address},
             said=result.stderr,
-            remedy="Look at the planned changes of this service and apply them first.",
+            remedy=_("Look at the planned changes of this service and apply them first."),
         )
     section = parse.parse_stats(result.stdout).get(key)
     return {str(server): row for server, row in section.rows.items()} if section else {}
@@ -186,5 +194,5 @@ def _service_of(run: Run) -> VirtualService:
         .first()
     )
     if service is None:
-        raise Refusal("gone", f"{run.operation.target_label} is no longer declared")
+        raise Refusal.gone(run.operation)
     return service

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -31,7 +32,7 @@ def keep_look(director: Director, look: Look, owned: Collection[ServiceKey]) -> 
     director.observed_facts = look.surroundings.to_json()
     director.unmanaged_count = len(planner.unmanaged(look.read.table, owned))
     director.observed_at = director.observed_whole_at = now
-    director.observe_error = ""
+    director.observe_error, director.observe_error_words = "", {}
     director.table_size = planner.entry_count(look.read.table)
     _save(
         director,
@@ -43,6 +44,7 @@ def keep_look(director: Director, look: Look, owned: Collection[ServiceKey]) -> 
         "observed_at",
         "observed_whole_at",
         "observe_error",
+        "observe_error_words",
         "table_size",
     )
     hosts.note_success(director.host)
@@ -55,9 +57,15 @@ def keep_part(director: Director, look: Look, keys: Collection[ServiceKey]) -> N
     director.table_digest = look.digest
     director.observed_facts = look.surroundings.to_json()
     director.observed_at = timezone.now()
-    director.observe_error = ""
+    director.observe_error, director.observe_error_words = "", {}
     _save(
-        director, "observed_table", "table_digest", "observed_facts", "observed_at", "observe_error"
+        director,
+        "observed_table",
+        "table_digest",
+        "observed_facts",
+        "observed_at",
+        "observe_error",
+        "observe_error_words",
     )
     hosts.note_success(director.host)
 
@@ -66,15 +74,16 @@ def keep_unchanged(director: Director, look: Look) -> None:
     """Nothing moved since the last look: only its age and surroundings are new."""
     director.observed_facts = look.surroundings.to_json()
     director.observed_at = timezone.now()
-    director.observe_error = ""
-    _save(director, "observed_facts", "observed_at", "observe_error")
+    director.observe_error, director.observe_error_words = "", {}
+    _save(director, "observed_facts", "observed_at", "observe_error", "observe_error_words")
     hosts.note_success(director.host)
 
 
-def keep_error(director: Director, error: str) -> None:
-    """The look failed: the last observation stays, with its age and this reason."""
-    director.observe_error = error
-    _save(director, "observe_error")
+def keep_error(director: Director, error: str, words: dict[str, Any] | None = None) -> None:
+    """The look failed: the last observation stays, with its age and this reason. `words`
+    are those of a reason of ours (see `console.words`)."""
+    director.observe_error, director.observe_error_words = error, words or {}
+    _save(director, "observe_error", "observe_error_words")
 
 
 def keep_drift(director: Director, left: Plan) -> bool:

@@ -111,6 +111,7 @@ class Migration(migrations.Migration):
                 ('result', models.JSONField(default=dict)),
                 ('error_code', models.CharField(blank=True, max_length=64)),
                 ('error', models.TextField(blank=True)),
+                ('error_words', models.JSONField(default=dict)),
                 ('error_said', models.TextField(blank=True)),
                 ('remedy', models.TextField(blank=True)),
                 ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from console.models.tenants import Tenant
+from console.words import localised, spoken
 
 if TYPE_CHECKING:
     from console.access import Actor
@@ -78,7 +79,9 @@ class Operation(models.Model):
     percent = models.PositiveSmallIntegerField(null=True)
     result = models.JSONField(default=dict)
     error_code = models.CharField(max_length=64, blank=True)
+    #: English; `error_words` say the same in the reader's language (see `console.words`).
     error = models.TextField(blank=True)
+    error_words = models.JSONField(default=dict)
     error_said = models.TextField(blank=True)
     remedy = models.TextField(blank=True)
     retry_of = models.ForeignKey(
@@ -115,6 +118,16 @@ class Operation(models.Model):
     def ended_or_now(self) -> datetime:
         """When it finished, or now while it has not: the end of the elapsed time."""
         return self.finished_at or timezone.now()
+
+    @property
+    def error_text(self) -> str:
+        """What went wrong in the reader's language; a machine's own words as they are."""
+        return spoken(self.error, self.error_words)
+
+    @property
+    def remedy_text(self) -> str:
+        """What to do about it, in the reader's language."""
+        return localised(self.remedy)
 
 
 class Step(models.Model):

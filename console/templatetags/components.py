@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import shlex
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -27,6 +28,7 @@ from console import attention, operations, shell
 from console.models import Alert, Operation
 from console.planning import Effect, Plan
 from console.tones import LIVE, tone_of
+from console.words import localised as in_readers_language
 
 register = template.Library()
 
@@ -342,6 +344,19 @@ def alert_words(alert: Alert) -> tuple[str, str]:
 def error_tone(operation: Operation) -> str:
     """An error of an operation that will be tried again is a warning."""
     return "warn" if operation.is_live else "bad"
+
+
+@register.filter
+def localised(text: str) -> str:
+    """A stored or planned sentence in the reader's language: {{ step.title|localised }}."""
+    return in_readers_language(text)
+
+
+@register.filter
+def filled(text: str, params: Mapping[str, str | int]) -> str:
+    """A sentence in the reader's language with its parameters filled in:
+    {{ problem.message|filled:problem.params }}."""
+    return in_readers_language(text) % params
 
 
 @register.filter

@@ -31,6 +31,7 @@ class Migration(migrations.Migration):
                 ('observed_counts', models.BinaryField(null=True)),
                 ('observed_facts', models.JSONField(default=dict, editable=False)),
                 ('observe_error', models.TextField(blank=True, editable=False)),
+                ('observe_error_words', models.JSONField(default=dict, editable=False)),
                 ('table_size', models.PositiveIntegerField(default=0, editable=False)),
                 ('table_digest', models.CharField(blank=True, editable=False, max_length=64)),
                 ('saved_digest', models.CharField(blank=True, editable=False, max_length=64)),

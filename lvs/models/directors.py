@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from console.models import Host
 from console.models.fields import StampedModel
+from console.words import spoken
 from lvs.ipvsadm.listing import Listed
 from lvs.ipvsadm.types import DestinationKey, ServiceKey
 
@@ -89,7 +90,9 @@ class Director(StampedModel):
     observed_counts = models.BinaryField(null=True, editable=False)
     #: Kernel, schedulers, interfaces, forwarding: see `lvs.director.types.Surroundings`.
     observed_facts = models.JSONField(default=dict, editable=False)
+    #: English; `observe_error_words` say the same in the reader's language.
     observe_error = models.TextField(blank=True, editable=False)
+    observe_error_words = models.JSONField(default=dict, editable=False)
     #: Services and real servers that were seen, ours or not.
     table_size = models.PositiveIntegerField(default=0, editable=False)
     table_digest = models.CharField(max_length=64, blank=True, editable=False)
@@ -129,6 +132,11 @@ class Director(StampedModel):
                     )
                 }
             )
+
+    @property
+    def observe_error_text(self) -> str:
+        """Why the last look failed, in the reader's language; "" when it did not."""
+        return spoken(self.observe_error, self.observe_error_words)
 
     @property
     def has_drifted(self) -> bool:
