@@ -14,7 +14,7 @@ from console.planning import Plan, Problem
 from lvs import declared
 from lvs.director import planner as around
 from lvs.director.types import Surroundings
-from lvs.ipvsadm import planner, problems, render
+from lvs.ipvsadm import planner, pools, problems, render
 from lvs.ipvsadm.parse import parse_save
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.topology import topology_problems
@@ -97,7 +97,7 @@ def advice(service: VirtualService) -> list[Problem]:
     return [
         *around.problems(declared.wanted_around(director), surroundings),
         *problems.service_problems(entry.service, schedulers),
-        *problems.pool_problems(entry.service, servers),
+        *pools.pool_problems(entry.service, servers),
         *topology_problems(
             servers,
             director_addresses=surroundings.bare_addresses() - {service.vip},
@@ -162,6 +162,8 @@ def _unmanaged(entry: VirtualEntry) -> Unmanaged:
         reason = _("It has real servers behind a tunnel, which cannot be declared here.")
     elif entry.service.pe:
         reason = _("It has a persistence engine, which cannot be declared here.")
+    elif any(pools.one_packet_problems(entry.service, entry.destinations.values())):
+        reason = _("It combines one-packet scheduling and NAT, which cannot be declared here.")
     elif entry.service.key.port == 0:
         reason = _("It takes every port of its address, which cannot be declared here.")
     return Unmanaged(declared.key_text(entry.service.key), entry, not reason, reason)

@@ -19,7 +19,7 @@ from console import changes
 from console.planning import Problem
 from lvs import planned
 from lvs.declared import key_of, key_text
-from lvs.ipvsadm import problems
+from lvs.ipvsadm import pools, problems
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service
 from lvs.models import RealServer, VirtualService
@@ -35,6 +35,8 @@ _SERVICE_FIELDS = {
     "sched_flags": "scheduler_flags",
 }
 _SERVER_FIELDS = {"address": "rip"}
+#: What a real server's own form can change about one-packet scheduling by masq.
+_ONE_PACKET_SERVER = {"one_packet": "forwarding"}
 
 
 def servers_from(
@@ -118,6 +120,11 @@ def _check_ipvs(
     if only is None:
         for problem in problems.service_problems(value, schedulers):
             _add(errors, problem, "", _SERVICE_FIELDS)
+    judged = servers if only is None else [only]
+    for problem in pools.one_packet_problems(
+        value, [destination_value(service, server) for server in judged]
+    ):
+        _add(errors, problem, "", _SERVICE_FIELDS if only is None else _ONE_PACKET_SERVER)
     seen: dict[tuple[str, int], int] = {}
     for index, server in enumerate(servers):
         prefix = "" if server is only else f"real_servers.{index}."
@@ -211,5 +218,5 @@ def _add(errors: Errors, problem: Problem, prefix: str, names: dict[str, str]) -
         return
     field = problems.FIELDS[problem.code]
     errors.setdefault(f"{prefix}{names.get(field, field)}", []).append(
-        ValidationError(f"{problem.message} {problem.remedy}", code=problem.code)
+        ValidationError(f"{problem.text(_)} {problem.remedy_text(_)}", code=problem.code)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -16,7 +17,8 @@ from console.api.serializers.base import (
     VisibleRelatedField,
 )
 from console.models import Host, Tenant
-from console.planning import Effect, Step
+from console.planning import Effect, Problem, Step
+from console.words import localised
 from lvs import planned
 from lvs.models import Director, RealServer, VirtualService
 
@@ -30,6 +32,7 @@ class DirectorSerializer(RowSerializer):
     host = VisibleRelatedField(queryset=Host.objects.all())
     probe_host = VisibleRelatedField(queryset=Host.objects.all(), required=False, allow_null=True)
     has_drifted = serializers.BooleanField(read_only=True)
+    observe_error = serializers.CharField(source="observe_error_text", read_only=True)
     operation = OperationLink()
 
     class Meta:
@@ -230,10 +233,13 @@ class LineSerializer(serializers.Serializer):
 class PlannedStepSerializer(serializers.Serializer):
     """One remote command, and the lines that go in on its standard input."""
 
-    title = serializers.CharField()
+    title = serializers.SerializerMethodField(help_text="What it does, in words.")
     command = serializers.SerializerMethodField()
     is_destructive = serializers.BooleanField()
     lines = LineSerializer(many=True)
+
+    def get_title(self, step: Step) -> str:
+        return localised(step.title)
 
     def get_command(self, step: Step) -> str:
         return shlex.join(step.argv)
@@ -252,9 +258,15 @@ class ProblemOfServiceSerializer(serializers.Serializer):
 
     code = serializers.CharField()
     subject = serializers.CharField(allow_blank=True)
-    message = serializers.CharField()
-    remedy = serializers.CharField(allow_blank=True)
+    message = serializers.SerializerMethodField()
+    remedy = serializers.SerializerMethodField()
     is_blocking = serializers.BooleanField()
+
+    def get_message(self, problem: Problem) -> str:
+        return problem.text(gettext)
+
+    def get_remedy(self, problem: Problem) -> str:
+        return problem.remedy_text(gettext)
 
 
 class UnmanagedSerializer(serializers.Serializer):

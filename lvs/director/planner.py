@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from console.planning import Effect, Line, Plan, Problem, Step
+from console.planning import mark as _
 from lvs.director import boot
 from lvs.director.types import OwnFile, Surroundings, Wanted
 
@@ -19,9 +20,11 @@ def plan_before(wanted: Wanted, observed: Surroundings) -> Plan:
     """What has to be in place before the table changes: forwarding for NAT."""
     steps = []
     if wanted.needs_ipv4_forwarding and not observed.forwards_ipv4:
-        steps.append(_forwarding("IPv4", "net.ipv4.ip_forward=1"))
+        steps.append(_forwarding(_("Turn IPv4 forwarding on, for NAT"), "net.ipv4.ip_forward=1"))
     if wanted.needs_ipv6_forwarding and not observed.forwards_ipv6:
-        steps.append(_forwarding("IPv6", "net.ipv6.conf.all.forwarding=1"))
+        steps.append(
+            _forwarding(_("Turn IPv6 forwarding on, for NAT"), "net.ipv6.conf.all.forwarding=1")
+        )
     return Plan(tuple(steps))
 
 
@@ -40,8 +43,9 @@ def problems(wanted: Wanted, observed: Surroundings) -> list[Problem]:
         Problem(
             code="no-such-interface",
             subject="vip_interface",
-            message=f"The director has no interface {wanted.interface}. It has: {present}.",
-            remedy="Change the interface of the VIPs on the director's page.",
+            message=_("The director has no interface %(interface)s. It has: %(present)s."),
+            remedy=_("Change the interface of the VIPs on the director's page."),
+            params={"interface": wanted.interface, "present": present},
         )
     ]
 
@@ -57,8 +61,8 @@ def write_file(title: str, path: str, content: bytes, *, is_destructive: bool = 
     )
 
 
-def _forwarding(family: str, setting: str) -> Step:
-    return Step(title=f"Turn {family} forwarding on, for NAT", argv=("sysctl", "-qw", setting))
+def _forwarding(title: str, setting: str) -> Step:
+    return Step(title=title, argv=("sysctl", "-qw", setting))
 
 
 def _vips(wanted: Wanted, observed: Surroundings) -> Plan:
@@ -77,11 +81,11 @@ def _vips(wanted: Wanted, observed: Surroundings) -> Plan:
     ]
     steps = []
     if adding:
-        steps.append(Step("Put the VIPs on the director", ("ip", "-batch", "-"), tuple(adding)))
+        steps.append(Step(_("Put the VIPs on the director"), ("ip", "-batch", "-"), tuple(adding)))
     if removing:
         steps.append(
             Step(
-                "Take VIPs off the director",
+                _("Take VIPs off the director"),
                 ("ip", "-batch", "-"),
                 tuple(removing),
                 is_destructive=True,
@@ -97,7 +101,7 @@ def _files(wanted: Wanted, observed: Surroundings) -> Plan:
     if not stale and observed.is_unit_enabled:
         return Plan()
     script = "".join(_script(file) for file in stale) + f"{boot.ENABLE}\n"
-    title = "Have table, VIPs and forwarding put back at boot"
+    title = _("Have table, VIPs and forwarding put back at boot")
     return Plan((Step(title, ("sh", "-e", "-s"), stdin=script.encode()),))
 
 

@@ -22,6 +22,7 @@ from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from console.planning import Effect, Line, Plan, Step
+from console.planning import mark as _
 
 from .render import (
     delete_service_line,
@@ -68,14 +69,14 @@ def plan(desired: Table, observed: Table, owned: Collection[ServiceKey]) -> Plan
 
     `owned` are the keys that are ours: those that are not desired any more are
     removed. A desired key is taken as ours even when `owned` does not name it (see
-    `problems.unmanaged_conflicts` for asking first). A real server that stands in
+    `pools.unmanaged_conflicts` for asking first). A real server that stands in
     one of our services without being declared is drift, and is removed. Everything
     else is `unmanaged` and left alone.
     """
     return batch(plan_lines(desired, observed, owned))
 
 
-def batch(lines: Iterable[Line], title: str = "Change the IPVS table") -> Plan:
+def batch(lines: Iterable[Line], title: str = _("Change the IPVS table")) -> Plan:
     """The lines as a plan of one step, or the empty plan."""
     together = tuple(lines)
     if not together:

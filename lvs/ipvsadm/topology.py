@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from console.planning import Problem
+from console.planning import mark as _
 
 from .types import Destination, ForwardingMethod
 
@@ -42,8 +43,8 @@ def topology_problems(
             yield Problem(
                 "ipvs-director-is-server",
                 subject,
-                "The director would be its own real server.",
-                "It works for a service on the same port; keep it only if that is meant.",
+                _("The director would be its own real server."),
+                _("It works for a service on the same port; keep it only if that is meant."),
                 is_blocking=False,
             )
             continue
@@ -56,18 +57,23 @@ def topology_problems(
             yield Problem(
                 "ipvs-server-is-broadcast",
                 subject,
-                f"{address} is the broadcast address of a network of the director, and the kernel "
-                "refuses it.",
-                "Give a real server's own address.",
+                _(
+                    "%(address)s is the broadcast address of a network of the director, and the"
+                    " kernel refuses it."
+                ),
+                _("Give a real server's own address."),
+                {"address": str(address)},
             )
             continue
         if one.forwarding is ForwardingMethod.MASQ and _inside(address, client_networks):
             yield Problem(
                 "ipvs-masq-one-network",
                 subject,
-                "Clients are in the real server's own network: it would answer them directly, "
-                "from an address that they did not ask, and they would wait in vain.",
-                "Forward by fullnat, or by route.",
+                _(
+                    "Clients are in the real server's own network: it would answer them directly,"
+                    " from an address that they did not ask, and they would wait in vain."
+                ),
+                _("Forward by fullnat, or by route."),
                 is_blocking=False,
             )
         is_known = any(network.version == address.version for network in director_networks)
@@ -79,9 +85,11 @@ def topology_problems(
             yield Problem(
                 "ipvs-route-other-network",
                 subject,
-                "By route, the real server must be in a network of the director: packets are "
-                "sent to its hardware address, and no router takes them.",
-                "Forward by tunnel or masq, or attach the director to that network.",
+                _(
+                    "By route, the real server must be in a network of the director: packets are"
+                    " sent to its hardware address, and no router takes them."
+                ),
+                _("Forward by tunnel or masq, or attach the director to that network."),
                 is_blocking=False,
             )
 

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from console.planning import Problem
-from lvs.ipvsadm import problems, topology
+from lvs.ipvsadm import pools, problems, topology
 from lvs.ipvsadm.render import destination_line, service_line
 from lvs.ipvsadm.schedulers import SCHEDULERS, available
 from lvs.ipvsadm.types import (
@@ -40,8 +40,9 @@ def codes(found: Iterable[Problem]) -> list[str]:
     for problem in found:
         assert problem.code in problems.FIELDS.keys() | topology.FIELDS.keys()
         assert problem.subject
-        assert problem.message.endswith(".")
-        assert problem.remedy.endswith(".")
+        for said in (problem.text(), problem.remedy_text()):
+            assert said.endswith(".")
+            assert "%" not in said
     return [problem.code.removeprefix("ipvs-") for problem in found]
 
 
@@ -197,7 +198,7 @@ def test_mixed_families_are_not_synchronised() -> None:
     ],
 )
 def test_pools(scheduler: str, pool: list[Destination], expected: list[str]) -> None:
-    assert codes(problems.pool_problems(Service(WEB, scheduler), pool)) == expected
+    assert codes(pools.pool_problems(Service(WEB, scheduler), pool)) == expected
 
 
 @pytest.mark.parametrize(("inactive", "is_near"), [(7, False), (8, True)])
@@ -205,19 +206,19 @@ def test_an_upper_threshold_counts_inactive_connections(inactive: int, is_near: 
     one = server(upper=10, lower=5)
     held = {one.key: Connections(0, inactive)}
     expected = ["threshold-near"] if is_near else []
-    assert codes(problems.pool_problems(Service(WEB, "wrr"), [one], held)) == expected
+    assert codes(pools.pool_problems(Service(WEB, "wrr"), [one], held)) == expected
 
 
 def test_services_in_each_others_way() -> None:
-    assert codes(problems.service_conflicts([WEB, DNS, SIX, MARK])) == []
-    assert codes(problems.service_conflicts([WEB, WEB])) == ["service-duplicate"]
-    assert codes(problems.service_conflicts([WEB, ANY, DNS])) == ["services-overlap"]
+    assert codes(pools.service_conflicts([WEB, DNS, SIX, MARK])) == []
+    assert codes(pools.service_conflicts([WEB, WEB])) == ["service-duplicate"]
+    assert codes(pools.service_conflicts([WEB, ANY, DNS])) == ["services-overlap"]
 
 
 def test_an_unmanaged_service_is_not_taken_silently() -> None:
     table = table_of([VirtualEntry.of(Service(WEB)), VirtualEntry.of(Service(DNS))])
-    assert codes(problems.unmanaged_conflicts(table, table, {DNS})) == ["unmanaged-conflict"]
-    assert codes(problems.unmanaged_conflicts(table, {}, ())) == []
+    assert codes(pools.unmanaged_conflicts(table, table, {DNS})) == ["unmanaged-conflict"]
+    assert codes(pools.unmanaged_conflicts(table, {}, ())) == []
 
 
 LAN = ip_network("10.1.0.0/24")
