@@ -7,6 +7,7 @@ them; ours are from the request of the API until the operation says that it succ
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,7 +101,7 @@ class Bench:
 @contextmanager
 def bench_on_rack() -> Iterator[Bench]:
     """A fresh rack, a console that does not poll meanwhile, lb1 as its only director."""
-    rack = Rack()
+    rack = Rack(int(os.environ.get("EVENKEEL_TEST_RACK", "0")))
     if not rack.up():
         rack.reset()
     console = RunningConsole(EVENKEEL_POLL_INTERVAL="100000")
