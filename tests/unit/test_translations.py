@@ -14,7 +14,14 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).parents[2]
 CATALOG = ROOT / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
 #: Names under which the code marks strings, and how many of the arguments are strings.
-_MARKS = {"_": 1, "gettext": 1, "gettext_lazy": 1, "ngettext": 2, "ngettext_lazy": 2}
+_MARKS = {
+    "_": 1,
+    "gettext": 1,
+    "gettext_lazy": 1,
+    "gettext_noop": 1,
+    "ngettext": 2,
+    "ngettext_lazy": 2,
+}
 #: What `templatize` turns marked strings of a template into.
 _CALL = re.compile(
     r"""(?<![\w.])(?:_|gettext|ngettext)\(\s*u?("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
