@@ -48,10 +48,19 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def write(self, path: str, text: str, mode: int = 0o644) -> Path:
+    def _place(self, path: str) -> Path:
+        """Where a file goes, with nothing there yet. A directory laid over another one gives it
+        its own mode, so new ones are readable whatever the caller's umask is."""
         target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
+        missing = [p for p in (target.parent, *target.parent.parents) if not p.exists()]
+        for directory in reversed(missing):
+            directory.mkdir()
+            directory.chmod(0o755)
         target.unlink(missing_ok=True)
+        return target
+
+    def write(self, path: str, text: str, mode: int = 0o644) -> Path:
+        target = self._place(path)
         target.write_text(text)
         target.chmod(mode)
         return target
@@ -60,10 +69,7 @@ class Tree:
         self.write(path, source.read_text(), mode)
 
     def link(self, path: str, to: str) -> None:
-        target = self.root / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
-        target.symlink_to(to)
+        self._place(path).symlink_to(to)
 
     def mask(self, units: tuple[str, ...] | list[str]) -> None:
         for unit in units:
@@ -219,7 +225,6 @@ def make_disk(tree: Path, out: Path, size: str, *options: str) -> None:
 
 def assemble(tarball: Path, out: Path) -> None:
     """Everything, from the tar file to the disks. Prints `step: TEXT` before each part."""
-    # What is laid over a directory gives it its mode too: readable, whatever the caller's umask.
     os.umask(0o022)
     root, data, scratch = out / "root", out / "data", out / "scratch"
     print("step: unpacking packages", flush=True)

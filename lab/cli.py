@@ -61,7 +61,7 @@ def do_up(arguments: argparse.Namespace) -> int:
         return 0
     sys.stdout.flush()
     try:
-        rack.hold(threading.Event())
+        rack.hold(threading.Event(), is_mine=has_started)
     except KeyboardInterrupt:
         if has_started:
             rack.down()

@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Node:
     host_key: str
     addresses: dict[str, list[str]]
     users: tuple[str, ...]
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 class Rack:
@@ -90,10 +90,10 @@ class Rack:
             self._thaw({**_state_of(built, frozen, shape), "owner": owner})
         return True
 
-    def hold(self, stop: threading.Event) -> None:
-        """Stay until `stop` is set or the rack is taken down. The process that owns the rack also
-        thaws it again when another one resets it; LabError when QEMU ends by itself."""
-        is_mine = self._state()["owner"] == os.getpid()
+    def hold(self, stop: threading.Event, *, is_mine: bool) -> None:
+        """Stay until `stop` is set or the rack is taken down. `is_mine`: this process brought it
+        up with `dies_with_parent`, and thaws it again when another process resets it. LabError
+        when QEMU ends by itself."""
         while not stop.wait(0.1):
             if self.is_up():
                 continue
