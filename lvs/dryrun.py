@@ -22,7 +22,7 @@ def planned_removal(director: Director, services: Sequence[VirtualService]) -> P
     vips = frozenset(going.filter(is_vip_managed=True).values_list("vip", flat=True)) - needed
     surroundings = Surroundings.from_json(director.observed_facts)
     wanted = declared.wanted_around(director)
-    held = frozenset(vip for vip in wanted.vips if surroundings.has_address(vip))
+    held = wanted.vips & surroundings.bare_addresses()
     return planner.plan(
         {}, planned.observed_table(director), declared.owned_keys(going)
     ) + around.plan_after(replace(wanted, vips=held - vips, leaving=vips), surroundings)

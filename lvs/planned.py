@@ -116,7 +116,7 @@ def live(service: VirtualService) -> dict[str, Any]:
     """What was last seen of a service: presence, and weight and connections by real server."""
     key = declared.key_of(service)
     entry = _observed_of(service.director, {key}).get(key)
-    counts = service.director.counts.get(str(key), {})
+    counts = service.director.counts_of(key)
     servers = {}
     for server in entry.destinations.values() if entry else ():
         active, inactive = counts.get(str(server.key), (None, None))

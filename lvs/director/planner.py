@@ -66,18 +66,19 @@ def _forwarding(title: str, setting: str) -> Step:
 
 
 def _vips(wanted: Wanted, observed: Surroundings) -> Plan:
+    held, ours = observed.bare_addresses(), set(observed.addresses.get(wanted.interface, ()))
     adding = [
         Line(
             f"address add {boot.address_words(vip)} dev {wanted.interface}{boot.no_dad(vip)}",
             Effect.ADD,
         )
         for vip in sorted(wanted.vips)
-        if not observed.has_address(vip)
+        if vip not in held
     ]
     removing = [
         Line(f"address delete {boot.address_words(vip)} dev {wanted.interface}", Effect.REMOVE)
         for vip in sorted(wanted.leaving)
-        if boot.address_words(vip) in observed.addresses.get(wanted.interface, ())
+        if boot.address_words(vip) in ours
     ]
     steps = []
     if adding:

@@ -31,10 +31,6 @@ class Surroundings:
         """Every address without its prefix."""
         return {address.partition("/")[0] for address in self.all_addresses()}
 
-    def has_address(self, address: str) -> bool:
-        """Whether any interface holds the address, whatever its prefix."""
-        return address in self.bare_addresses()
-
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the database."""
         return {

@@ -156,6 +156,15 @@ class Director(StampedModel):
         """{service key: {real server: [active, inactive]}} as last read whole."""
         return json.loads(unpack(self.observed_counts) or "{}")
 
+    def counts_of(self, key: ServiceKey) -> dict[str, list[int]]:
+        """The part of `counts` under one service, without reading all the others."""
+        text, name = unpack(self.observed_counts), f"{json.dumps(str(key))}: "
+        start = text.find(name)
+        if start < 0:
+            return {}
+        found: dict[str, list[int]] = json.JSONDecoder().raw_decode(text, start + len(name))[0]
+        return found
+
     def set_observed_counts(
         self, rows: Mapping[ServiceKey, Mapping[DestinationKey, Listed]]
     ) -> None:

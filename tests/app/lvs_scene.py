@@ -3,6 +3,7 @@ tests of their pages read those."""
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from django.db import connection
@@ -11,6 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.models import Host
+from lvs.ipvsadm.listing import Listed
+from lvs.ipvsadm.parse import parse_save
+from lvs.ipvsadm.types import Connections, DestinationKey, ServiceKey
 from lvs.models import Director, VirtualService
 from tests import factories
 from tests.app.pages import Page, get
@@ -35,6 +39,19 @@ SHOP = [
 MAIL = ["-A -t 10.10.0.99:25 -s rr", "-a -t 10.10.0.99:25 -r 10.20.0.9:25 -g -w 3"]
 
 
+def counts(lines: list[str]) -> dict[ServiceKey, dict[DestinationKey, Listed]]:
+    """1 active and 2 inactive connections on the first real server of a table, 3 and 4 on the
+    second, and so on."""
+    numbers = itertools.count(1)
+    return {
+        key: {
+            one.key: Listed(one.forwarding, one.weight, Connections(next(numbers), next(numbers)))
+            for one in entry.destinations.values()
+        }
+        for key, entry in parse_save("".join(f"{line}\n" for line in lines)).items()
+    }
+
+
 def director(name: str = "lb1", lines: list[str] | None = None, **fields: Any) -> Director:
     """A director whose table was seen with these lines."""
     found = factories.DirectorFactory.build(
@@ -45,6 +62,7 @@ def director(name: str = "lb1", lines: list[str] | None = None, **fields: Any) -
         **fields,
     )
     found.set_observed_lines(SHOP if lines is None else lines)
+    found.set_observed_counts(counts(found.observed_lines))
     found.table_size = len(found.observed_lines)
     found.save()
     return found

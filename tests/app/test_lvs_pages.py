@@ -95,12 +95,13 @@ def test_members_see_their_services_and_no_way_to_the_director(
 
 def test_service_page_draws_the_path_with_what_was_seen(browser: Browser) -> None:
     director = lvs_scene.director()
-    director.observed_counts = None
     service = lvs_scene.shop(director, servers=3)
     page = get(browser("operator"), service.get_absolute_url())
     assert "NAT — masquerading" in page.text and "Weighted least connections" in page.text
     assert len(page.all("li", class_="stop")) == 3
     assert "not on the director" in page.text  # the third was never seen
+    assert "NAT · weight 2 · 3 active · 4 inactive" in page.text
+    assert "4 active · 6 inactive" in page.text  # of the whole service
     assert "-a -t 10.10.0.50:80 -r 10.20.0.13:8080 -m -w 1" in page.text
     assert "Replies come back through the director." in page.text
     assert not page.all("div", class_="lane")
