@@ -204,6 +204,26 @@ def test_unmanaged_entries_are_listed_adopted_and_removed(api: Api) -> None:
     assert_problem(program.post(f"{address}adopt/", {"key": "tcp:1.2.3.4:5"}), 404, "not-found")
 
 
+def test_one_packet_scheduling_and_nat_do_not_go_together(api: Api) -> None:
+    program = api()
+    lines = ["-A -u 10.10.0.53:53 -s rr -o", "-a -u 10.10.0.53:53 -r 10.20.0.9:53 -m -w 1"]
+    director = seen(factories.DirectorFactory.create(), lines)
+    address = f"/api/v1/lvs/directors/{director.pk}/"
+    (row,) = program.get(f"{address}unmanaged/").json()["results"]
+    assert not row["can_adopt"] and "one-packet" in row["reason"]
+    values = {"director": director.pk, "name": "dns", "protocol": "udp", "vip": "10.10.0.54",
+              "port": 53, "is_one_packet": True,
+              "real_servers": [{"rip": "10.20.0.9", "port": 53}]}  # fmt: skip
+    refused = program.post(SERVICES, values | {"forwarding": "masq"})
+    assert_problem(refused, 400, "invalid", "is_one_packet")
+    service = program.post(SERVICES, values | {"forwarding": "route"}).json()
+    servers = f"{SERVICES}{service['id']}/real-servers/"
+    more = {"rip": "10.20.0.8", "port": 53}
+    refused = program.post(servers, more | {"forwarding": "masq"})
+    assert_problem(refused, 400, "invalid", "forwarding")
+    assert program.post(servers, more).status_code == 201
+
+
 def test_unmanaged_entries_come_in_pages(api: Api) -> None:
     lines = [f"-A -t 10.10.1.{n}:80 -s rr" for n in range(1, 8)]
     director = seen(factories.DirectorFactory.create(), lines)

@@ -209,6 +209,32 @@ def test_an_upper_threshold_counts_inactive_connections(inactive: int, is_near: 
     assert codes(pools.pool_problems(Service(WEB, "wrr"), [one], held)) == expected
 
 
+@pytest.mark.parametrize(
+    ("is_one_packet", "pool", "expected"),
+    [
+        (True, [server(method=ROUTE), server("10.1.0.2")], ["one-packet-masq"]),
+        (True, [server(method=ROUTE)], []),
+        (False, [server()], []),
+    ],
+)
+def test_one_packet_scheduling_by_masq_leaves_clients_without_answer(
+    is_one_packet: bool, pool: list[Destination], expected: list[str]
+) -> None:
+    found = list(pools.pool_problems(Service(DNS, "wrr", one_packet=is_one_packet), pool))
+    assert codes(found) == expected
+    assert all(problem.is_blocking for problem in found)
+
+
+def test_problem_is_a_value_and_is_filled_in_after_it_was_translated() -> None:
+    one, same = (
+        Problem("code", "it", "%(count)s of it.", "Take %(count)s.", {"count": 2}) for _ in range(2)
+    )
+    other = Problem("code", "it", "%(count)s of it.", "Take %(count)s.", {"count": 3})
+    assert one == same and len({one, same, other}) == 2
+    assert (one.text(), one.remedy_text()) == ("2 of it.", "Take 2.")
+    assert one.text({"%(count)s of it.": "its %(count)s"}.__getitem__) == "its 2"
+
+
 def test_services_in_each_others_way() -> None:
     assert codes(pools.service_conflicts([WEB, DNS, SIX, MARK])) == []
     assert codes(pools.service_conflicts([WEB, WEB])) == ["service-duplicate"]
