@@ -39,14 +39,17 @@ def look_quick(run: Runner, machine: str, keys: Collection[ServiceKey] = ()) -> 
 
 
 def _look(run: Runner, machine: str, step: Step, keys: Collection[ServiceKey]) -> Look:
+    """Read until the readings agree. A table that changes meanwhile can also list an entry
+    twice, so a line that is not understood is believed only when the last reading has one."""
+    last: ValueError = InconsistentSample()
     for _try in range(_TRIES):
         result = run(step)
         try:
             if result.is_truncated:
                 raise IncompleteSample("the answer is longer than the console reads")
             return sample.read_look(result.stdout, result.stderr, keys)
-        except InconsistentSample:
-            continue
+        except (InconsistentSample, ParseError) as error:
+            last = error
         except IncompleteSample as error:
             raise Refusal(
                 "no-table",
@@ -58,15 +61,19 @@ def _look(run: Runner, machine: str, step: Step, keys: Collection[ServiceKey]) -
                     " install it."
                 ),
             ) from error
-        except ParseError as error:
-            raise Refusal(
-                "not-understood",
-                _("%(machine)s: ipvsadm wrote something that the console does not understand"),
-                {"machine": machine},
-                said=str(error),
-                remedy=_("Please report the quoted line with the versions of kernel and ipvsadm."),
-            ) from error
-    raise Refusal(
+    raise _unreadable(machine, last)
+
+
+def _unreadable(machine: str, last: ValueError) -> Refusal:
+    if isinstance(last, ParseError):
+        return Refusal(
+            "not-understood",
+            _("%(machine)s: ipvsadm wrote something that the console does not understand"),
+            {"machine": machine},
+            said=str(last),
+            remedy=_("Please report the quoted line with the versions of kernel and ipvsadm."),
+        )
+    return Refusal(
         "restless-table",
         _("%(machine)s: the table changed during every one of %(count)s readings"),
         {"machine": machine, "count": _TRIES},

@@ -100,8 +100,8 @@ def accept_key(actor: Actor, host: Host, *, fingerprint: str) -> Operation:
                 {
                     "fingerprint": ValidationError(
                         _(
-                            "This is not the fingerprint that the machine showed. Read the key again"
-                            " and compare once more."
+                            "This is not the fingerprint that the machine showed. Read the key"
+                            " again and compare once more."
                         ),
                         code="fingerprint_differs",
                     )
