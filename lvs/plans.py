@@ -38,7 +38,7 @@ def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
     return Plan(tuple(step for step in shown if step is not None))
 
 
-def _own_step(step: Step, vips: frozenset[str], *, uses_nat: bool) -> Step | None:
+def _own_step(step: Step, vips: set[str], *, uses_nat: bool) -> Step | None:
     if step.argv == planner.ARGV:
         return step
     if step.argv[0] == _SYSCTL:
