@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 Browser = Callable[[str], Client]
 Work = Callable[[Operation], Operation]
-CHINESE = {"HTTP_ACCEPT_LANGUAGE": "zh-hans"}
+CHINESE: dict[str, Any] = {"HTTP_ACCEPT_LANGUAGE": "zh-hans"}
 
 
 @pytest.fixture(autouse=True)
