@@ -53,9 +53,15 @@ class Bench:
         self.console.manage("shell", "-v", "0", "-c", _DECLARE)
 
     def forget(self) -> None:
-        """An empty director, and a console that has applied nothing."""
-        self.rack.run("lb1", ["sh", "-c", "ipvsadm -C; rm -rf /etc/evenkeel"])
+        """A director as it booted, and a console that has applied nothing.
+
+        Clearing the table would not do: the kernel keeps removed real servers for two
+        minutes, and walks all of them for each one that is added.
+        """
+        self.rack.reset()
         self.console.manage("shell", "-v", "0", "-c", _FORGET)
+        begun = self.console.call("POST", f"lvs/directors/{self.director}/observe/")
+        self.console.done(begun.headers["location"])
 
     def lines(self) -> str:
         """The lines that the console would run, as a file for `ipvsadm -R`."""

@@ -24,9 +24,10 @@ def main() -> None:
     samples = []
     with bench_on_rack() as bench:
         bench.declare()
-        bench.rack.run("lb1", ["sh", "-c", "cat > /root/lines"], given=bench.lines())
+        lines = bench.lines()
         for _ in range(pairs):
             bench.forget()
+            bench.rack.run("lb1", ["sh", "-c", "cat > /root/lines"], given=lines)
             against = bench.typed("ipvsadm -R < /root/lines && ipvsadm -S -n")
             bench.forget()
             ours = bench.apply()

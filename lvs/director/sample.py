@@ -15,7 +15,7 @@ from lvs.director import boot
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import parse, partial
 from lvs.ipvsadm.combine import Sample
-from lvs.ipvsadm.digest import PROGRAM, digest_of
+from lvs.ipvsadm.digest import PROC, PROGRAM, digest_of
 from lvs.ipvsadm.errors import ParseError
 from lvs.ipvsadm.types import ServiceKey
 
@@ -60,6 +60,8 @@ echo '@@ unit'
 {boot.IS_ENABLED} 2>/dev/null
 echo '@@ {END}'
 """
+#: The reading of a few services, from the same copy of the kernel's listing as the digest.
+_PARTIAL = partial.SCRIPT.replace(PROC, '"$t"')
 ARGV = ("sh", "-s")
 WHOLE_SCRIPT = f"{_BEGIN}{_WHOLE_TABLE}{_SURROUNDINGS}".encode()
 
@@ -68,7 +70,7 @@ def quick_script(keys: Collection[ServiceKey] = ()) -> bytes:
     """A look that costs a tenth: the digest of the kernel's listing, and whole only the
     services of `keys`, with a second digest of all the others."""
     shown = (
-        f"echo '@@ shown'\nsh -c {quote(partial.SCRIPT)} sh {quote(PROGRAM)} <<'@@'\n"
+        f"echo '@@ shown'\nexport t\nsh -c {quote(_PARTIAL)} sh {quote(PROGRAM)} <<'@@'\n"
         f"{partial.names(keys).decode()}@@\n"
         if keys
         else ""

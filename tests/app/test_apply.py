@@ -280,3 +280,48 @@ def test_vip_stays_as_long_as_another_service_needs_it(
     assert removal is not None
     assert work(removal).status == "succeeded"
     assert "10.10.0.50/32" in fake.addresses["pub0"]
+
+
+def test_one_change_of_a_large_table_reads_only_what_it_touches(
+    lb1: tuple[Director, FakeDirector], work: Work, settings: Any
+) -> None:
+    director, fake = lb1
+    service, operation = declare(director)
+    work(operation)
+    work(declare(director, name="other", port=443)[1])
+    settings.LARGE_TABLE = 1
+    server = service.real_servers.get(rip="10.20.0.12")
+    _server, change = virtual_services.update_real_server(SYSTEM, server, weight=7, apply=True)
+    assert change is not None
+    change = work(change)
+    assert change.status == "succeeded", change.error
+    titles = [step.title for step in change.steps.all()]
+    assert "Read the table" not in titles
+    assert titles.count("See that nothing else moved") == 2
+    assert "-r 10.20.0.12:80 -m -w 7" in fake.table.save_text()
+    director.refresh_from_db()
+    assert not planned.planned_changes(director)
+    fake.reboot()
+    assert "-r 10.20.0.12:80 -m -w 7" in fake.table.save_text()
+
+
+def test_large_table_that_moved_by_hand_is_read_whole(
+    lb1: tuple[Director, FakeDirector], work: Work, settings: Any
+) -> None:
+    director, fake = lb1
+    service, operation = declare(director)
+    work(operation)
+    work(declare(director, name="other", port=443)[1])
+    settings.LARGE_TABLE = 1
+    calls = len(fake.calls)
+    poll.poll(director.pk)
+    assert len(fake.calls) == calls + 1, "nothing moved: one quick look"
+    fake.table.load("-e -t 10.10.0.50:443 -r 10.20.0.12:80 -m -w 9\n")
+    server = service.real_servers.get(rip="10.20.0.12")
+    _server, change = virtual_services.update_real_server(SYSTEM, server, weight=7, apply=True)
+    assert change is not None
+    change = work(change)
+    assert change.status == "succeeded"
+    assert "Read the table" in [step.title for step in change.steps.all()]
+    director.refresh_from_db()
+    assert director.drift == "-e -t 10.10.0.50:443 -r 10.20.0.12:80 -m -w 1"
