@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -188,7 +189,7 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, on_terminate)
     try:
         return COMMANDS[arguments.name][0](arguments)
-    except LabError as error:
+    except (LabError, OSError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -281,3 +281,57 @@ def test_images_in_use_are_kept(monkeypatch: pytest.MonkeyPatch, root: Path) -> 
     left = {path.name[0] for path in store.images()}
     assert left == {"a", "b", "d"}
     assert Path(pretended.state["image"]).name == "a" * 16
+
+
+def test_a_command_that_does_not_end_is_an_error_of_the_lab(
+    monkeypatch: pytest.MonkeyPatch, root: Path
+) -> None:
+    pretended = Pretended(monkeypatch, root, owner=0)
+    monkeypatch.setattr(Rack, "ssh_command", lambda *_: ["sh", "-c"])
+    assert pretended.rack.run("lb1", ["echo", "a b"]).stdout == "a b\n"
+    with pytest.raises(LabError, match=r"lb1: sleep 9: no end after 0\.2 s"):
+        pretended.rack.run("lb1", ["sleep", "9"], timeout=0.2)
+
+
+def test_a_command_that_fails_is_quoted(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    pretended = Pretended(monkeypatch, root, owner=0)
+    monkeypatch.setattr(Rack, "ssh_command", lambda *_: ["sh", "-c"])
+    with pytest.raises(LabError, match=r"lb1: ls /absent ended with 2: .*No such file"):
+        pretended.rack.run("lb1", ["ls", "/absent"])
+    assert pretended.rack.run("lb1", ["false"], check=False).returncode == 1
+    assert pretended.rack.run("lb1", ["cat"], given="in\n").stdout == "in\n"
+
+
+def test_silent_machines_get_a_second_thaw(
+    monkeypatch: pytest.MonkeyPatch, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rack_under_test = Rack(7)
+    rack_under_test.directory.mkdir(parents=True)
+    starts: list[int] = []
+    monkeypatch.setattr(Rack, "_start", lambda *_: starts.append(1))
+    monkeypatch.setattr(Rack, "run", lambda *_: None)
+
+    def wait_for(doors: object, *, timeout: float) -> float:
+        if len(starts) < 2:
+            raise LabError("no answer by SSH within 45 s from lb1")
+        return 1.0
+
+    monkeypatch.setattr(rack.ssh, "wait_for", wait_for)
+    rack_under_test._thaw({})
+    assert len(starts) == 2
+    assert "from lb1: thawing once more" in capsys.readouterr().err
+
+
+def test_a_rack_that_stays_silent_is_stopped(monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+    rack_under_test = Rack(7)
+    stopped: list[Path] = []
+    monkeypatch.setattr(Rack, "_start", lambda *_: None)
+    monkeypatch.setattr(qemu, "stop", lambda directory: stopped.append(directory))
+
+    def wait_for(doors: object, *, timeout: float) -> float:
+        raise LabError("no answer")
+
+    monkeypatch.setattr(rack.ssh, "wait_for", wait_for)
+    with pytest.raises(LabError, match="no answer"):
+        rack_under_test._thaw({})
+    assert stopped == [rack_under_test.directory]
