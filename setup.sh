@@ -159,7 +159,7 @@ install_debian() {
         "Install what corresponds to these Debian packages, then run this again: ${missing[*]}"
     require_root_rights
     local install=(apt install --no-install-recommends "${missing[@]}")
-    if [ -n "$(dpkg --audit)" ]; then
+    if [ -n "$(dpkg --audit)" ] || compgen -G '/var/lib/dpkg/updates/[0-9]*' >/dev/null; then
         say "Finishing an interrupted installation of packages"
         quietly dpkg as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a ||
             failed dpkg "dpkg is not in order; see what dpkg --configure -a says, as root"
@@ -168,8 +168,8 @@ install_debian() {
     say "Installing Debian packages: ${missing[*]}"
     if ! quietly apt "${install[@]}"; then
         apt_update # the lists were old, and what they named is gone
-        quietly apt "${install[@]}" ||
-            failed apt "apt-get could not install them; all of its output is in $logs/apt.log"
+        quietly apt-again "${install[@]}" ||
+            failed apt-again "apt-get could not install them; all it said is in $logs/apt*.log"
     fi
     if [[ " ${missing[*]} " =~ " postgresql " || " ${missing[*]} " =~ "-server " ]]; then
         say "Debian starts the servers among them (postgresql, redis-server, ssh). The tests use"
