@@ -24,7 +24,7 @@ def find(actor: Actor, words: str, limit: int) -> list[tuple[str | Promise, list
 
 
 def _words(request: HttpRequest) -> str:
-    return request.GET.get("q", "").strip()[:MAX_WORDS]
+    return request.GET.get("q", "").replace("\x00", "").strip()[:MAX_WORDS]
 
 
 @require_safe
