@@ -177,9 +177,10 @@ class VirtualServiceForm(VersionedForm):
         for name in ("director", "protocol", "vip", "port"):
             if name in self.fields:
                 self.fields[name].disabled = True
-                self.fields[name].help_text = _(
-                    "Fixed: it is what makes the service. Declare another one to change it."
-                )
+                self.fields[name].help_text = ""
+        self.fields["vip"].help_text = _(
+            "Fixed: it is what makes the service. Declare another one to change it."
+        )
 
     @property
     def values(self) -> dict[str, Any]:
