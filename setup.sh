@@ -71,6 +71,7 @@ missing=()
 need() {
     local package=$1 reason=$2
     shift 2
+    [[ " ${missing[*]} " != *" $package "* ]] || return 0
     if ! "$@" >/dev/null 2>&1; then
         missing+=("$package")
         say "Debian's $package is missing: $reason"
@@ -159,7 +160,7 @@ install_debian() {
         "Install what corresponds to these Debian packages, then run this again: ${missing[*]}"
     require_root_rights
     local install=(apt install --no-install-recommends "${missing[@]}")
-    if [ -n "$(dpkg --audit)" ] || compgen -G '/var/lib/dpkg/updates/[0-9]*' >/dev/null; then
+    if [ -n "$(as_root dpkg --audit)" ] || compgen -G '/var/lib/dpkg/updates/[0-9]*' >/dev/null; then
         say "Finishing an interrupted installation of packages"
         quietly dpkg as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a ||
             failed dpkg "dpkg is not in order; see what dpkg --configure -a says, as root"

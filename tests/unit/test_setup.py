@@ -155,12 +155,13 @@ def test_the_lists_of_packages_are_fetched_only_where_they_are_needed(machine: M
     assert [call for call in machine.calls("apt-get") if "update" in call]
 
 
-def test_a_user_becomes_root_by_sudo_and_only_for_apt(machine: Machine) -> None:
+def test_a_user_becomes_root_by_sudo_and_only_for_packages(machine: Machine) -> None:
     machine.tool("id", "echo 1000")
     assert machine.run("lab").returncode == 0
     asked = machine.calls("sudo")
     assert asked[0] == "-v"
-    assert asked[1:] and all("apt-get" in call for call in asked[1:])
+    assert asked[1] == "dpkg --audit"
+    assert asked[2:] and all("apt-get" in call for call in asked[2:])
 
 
 def test_without_sudo_a_user_is_told_what_to_type_as_root(machine: Machine, tmp_path: Path) -> None:
@@ -186,6 +187,19 @@ def test_a_failure_of_apt_shows_its_last_words(machine: Machine) -> None:
     assert result.returncode == 1
     assert "E: no space" in result.stderr
     assert "var/setup/apt*.log" in result.stderr
+
+
+def test_an_interrupted_dpkg_is_finished_first(machine: Machine) -> None:
+    machine.tool("dpkg", 'test "$1" = --audit && test ! -e "$HOME/mended" && echo "in a mess"')
+    machine.tool("apt-get", 'test -e "$HOME/mended"')
+    (machine.bin / "env").write_text(
+        '#!/bin/sh\ncase "$*" in *dpkg*--configure*) touch "$HOME/mended" ;;'
+        ' *) exec /usr/bin/env "$@" ;; esac\n'
+    )
+    (machine.bin / "env").chmod(0o755)
+    result = machine.run("lab")
+    assert result.returncode == 0, result.stderr
+    assert "Finishing an interrupted installation" in result.stdout
 
 
 def test_a_set_that_does_not_exist_is_refused(machine: Machine) -> None:
