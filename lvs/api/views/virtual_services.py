@@ -14,7 +14,7 @@ from console.api import conditional
 from console.api.pagination import WholeList
 from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView, DetailView, ListView, live_operation
-from lvs import planned
+from lvs import planned, plans
 from lvs.actions import virtual_services
 from lvs.api.serializers import (
     ConfirmSerializer,
@@ -136,7 +136,7 @@ class VirtualServicePlannedChanges(ApiView):
 
     def get(self, request: Request, pk: int) -> Response:
         service = self.get_object()
-        plan = planned.planned_changes(service.director, services=[service])
+        plan = plans.plan_for(service)
         return plan_answer(self, service.director, plan)
 
 
