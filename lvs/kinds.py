@@ -46,7 +46,7 @@ alerts.register(
         "director-drift",
         Alert.Severity.WARNING,
         _("%(target)s differs from what is declared"),
-        _("%(count)s planned changes would mend it, since %(since)s. Policy: %(policy)s."),
+        _("Planned changes that would mend it: %(count)s. Policy: %(policy)s."),
         runbook="director-drift",
     )
 )

@@ -118,7 +118,6 @@ def _answer_drift(director: Director, *, is_believed: bool) -> None:
         director,
         params={
             "count": director.drift_count,
-            "since": director.drift_since.isoformat() if director.drift_since else "",
             "policy": director.policy,
         },
         commands=director.drift,

@@ -117,7 +117,7 @@ def _ask_until_answered(
 
 def _sticks(service: VirtualService) -> bool:
     """Whether one client always gets the same real server: more requests prove no more."""
-    return service.persistence_timeout is not None or service.scheduler in ("sh", "dh")
+    return service.persistence_timeout is not None or service.scheduler in ("sh", "dh", "mh")
 
 
 def _round(run: Run, service: VirtualService, client: Session, count: int) -> list[Request]:

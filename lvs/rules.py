@@ -12,7 +12,7 @@ from copy import copy
 from ipaddress import ip_address
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from console import changes
@@ -35,6 +35,8 @@ _SERVICE_FIELDS = {
     "sched_flags": "scheduler_flags",
 }
 _SERVER_FIELDS = {"address": "rip"}
+#: Constraints over several fields -> the one to change.
+_CONSTRAINT_FIELDS = {"duplicate_address": "vip", "duplicate_name": "name"}
 #: What a real server's own form can change about one-packet scheduling by masq.
 _ONE_PACKET_SERVER = {"one_packet": "forwarding"}
 
@@ -105,8 +107,9 @@ def _collect(errors: Errors, prefix: str, clean: Any) -> None:
         clean()
     except ValidationError as error:
         for name, said in error.error_dict.items():
-            key = name if name == NON_FIELD_ERRORS and not prefix else f"{prefix}{name}"
-            errors.setdefault(key, []).extend(said)
+            for one in said:
+                field = _CONSTRAINT_FIELDS.get(one.code or "", name)
+                errors.setdefault(f"{prefix}{field}", []).append(one)
 
 
 def _check_ipvs(

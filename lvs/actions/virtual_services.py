@@ -81,8 +81,8 @@ def update_virtual_service(
     require(actor, "virtual_service.manage", service)
     with transaction.atomic():
         _refuse_leaving(service)
-        _refuse_new_identity(service, values)
-        if "tenant" in values:
+        changes_identity = _changes_identity(service, values)
+        if changes_identity or "tenant" in values:
             require(actor, "director.manage", service.director)
         changed = changes.update(actor, "virtual_service.update", service, values, expected_version)
         servers = list(service.real_servers.all())
@@ -226,19 +226,17 @@ def _refuse_leaving(service: VirtualService) -> None:
         raise WrongState(_("%(name)s is being removed.") % {"name": service.name})
 
 
-def _refuse_new_identity(service: VirtualService, values: dict[str, Any]) -> None:
-    if service.applied_generation == 0:
-        return
-    for name in _IDENTITY:
-        if name in values and values[name] != getattr(service, name):
-            raise ValidationError(
-                {
-                    name: ValidationError(
-                        _("This is what makes the service: declare another one and remove this."),
-                        code="fixed",
-                    )
-                }
-            )
+def _changes_identity(service: VirtualService, values: dict[str, Any]) -> bool:
+    """Whether another service is asked for; refused once this one is in place."""
+    changed = [
+        name for name in _IDENTITY if name in values and values[name] != getattr(service, name)
+    ]
+    if changed and service.applied_generation > 0:
+        fixed = ValidationError(
+            _("This is what makes the service: declare another one and remove this."), code="fixed"
+        )
+        raise ValidationError(dict.fromkeys(changed, fixed))
+    return bool(changed)
 
 
 def _replace(

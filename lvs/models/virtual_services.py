@@ -124,6 +124,7 @@ class VirtualService(StampedModel):
             models.UniqueConstraint(
                 fields=["director", "protocol", "vip", "port"],
                 name="one_service_per_address",
+                violation_error_code="duplicate_address",
                 violation_error_message=_(
                     "Another virtual service on this director has this protocol, VIP and port."
                 ),
@@ -131,6 +132,7 @@ class VirtualService(StampedModel):
             models.UniqueConstraint(
                 fields=["director", "name"],
                 name="one_service_per_name",
+                violation_error_code="duplicate_name",
                 violation_error_message=_(
                     "Another virtual service on this director has this name."
                 ),

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
 
+from console.access import SYSTEM
+from console.errors import Forbidden
 from console.models import Operation
+from lvs.actions import virtual_services
 from lvs.forms.virtual_services import MAX_ROWS
 from lvs.models import Director, RealServer, VirtualService
 from tests import factories
@@ -271,6 +275,26 @@ def test_what_makes_an_applied_service_is_fixed(browser: Browser) -> None:
     browser("operator").post(url, sent)
     service.refresh_from_db()
     assert (service.name, service.vip, service.port) == ("renamed", "10.10.0.50", 80)
+
+
+def test_a_name_and_an_address_that_are_taken_are_told_at_their_fields(director: Director) -> None:
+    lvs_scene.shop(director)
+    with pytest.raises(ValidationError) as caught:
+        virtual_services.create_virtual_service(
+            SYSTEM, director=director, name="shop", vip="10.10.0.50", port=80
+        )
+    codes = {name: [one.code for one in said] for name, said in caught.value.error_dict.items()}
+    assert codes == {"name": ["duplicate_name"], "vip": ["duplicate_address"]}
+
+
+def test_members_do_not_choose_the_vip_of_a_declared_service(cast: Cast) -> None:
+    service = lvs_scene.shop(lvs_scene.director(), tenant=cast.tenant)
+    service.applied_generation = 0
+    service.save()
+    bob = cast.actor("bob")
+    with pytest.raises(Forbidden):
+        virtual_services.update_virtual_service(bob, service, vip="10.10.0.51")
+    virtual_services.update_virtual_service(bob, service, vip="10.10.0.50", scheduler="rr")
 
 
 def test_member_edits_without_seeing_director_or_tenants(browser: Browser, cast: Cast) -> None:
