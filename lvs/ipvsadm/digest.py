@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 from .errors import ParseError
-from .types import ForwardingMethod, Service, ServiceKey, Table
+from .types import ForwardingMethod, Service, ServiceKey, Table, VirtualEntry
 
 PROC = "/proc/net/ip_vs"
 
@@ -93,6 +93,22 @@ def digest_of(table: Table, hz: int | None = None, excluding: Collection[Service
             for server, destination in destinations.items()
         )
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def shows_all_of(entry: VirtualEntry) -> bool:
+    """Whether /proc/net/ip_vs shows everything that this entry says, so that the digest
+    covers it whole."""
+    service = entry.service
+    return not (
+        service.key.fwmark
+        or service.sched_flags
+        or service.pe
+        or (service.one_packet and service.key.family == 6)
+        or any(
+            one.upper_threshold or one.lower_threshold or one.tunnel
+            for one in entry.destinations.values()
+        )
+    )
 
 
 def _definition(service: Service, hz: int | None) -> str:

@@ -305,6 +305,43 @@ def test_one_change_of_a_large_table_reads_only_what_it_touches(
     assert "-r 10.20.0.12:80 -m -w 7" in fake.table.save_text()
 
 
+def test_large_change_is_proved_by_the_digest_of_the_kernel_listing(
+    lb1: tuple[Director, FakeDirector], work: Work, settings: Any
+) -> None:
+    director, fake = lb1
+    fake.table.load("-A -f 7 -s rr\n")
+    settings.LARGE_TABLE = 1
+    operation = work(declare(director)[1])
+    assert operation.status == "succeeded", operation.error
+    titles = [step.title for step in operation.steps.all()]
+    assert (titles.count("Read the table"), titles.count("See whether anything moved")) == (1, 1)
+    director.refresh_from_db()
+    assert director.observed_lines[-1] == "-a -t 10.10.0.50:80 -r 10.20.0.12:80 -m -w 1"
+    assert not planned.planned_changes(director)
+    poll.poll(director.pk)
+    director.refresh_from_db()
+    assert not director.has_drifted
+
+
+@pytest.mark.parametrize("server", [{"upper_threshold": 9}, {}], ids=["thresholds", "refused line"])
+def test_large_change_that_the_digest_cannot_prove_is_read_whole(
+    lb1: tuple[Director, FakeDirector], work: Work, settings: Any, server: dict[str, int]
+) -> None:
+    director, fake = lb1
+    settings.LARGE_TABLE = 1
+    if not server:
+        fake.table.refusals["-a -t 10.10.0.50:80 -r 10.20.0.12:80"] = "Memory allocation problem"
+    servers = [{"rip": "10.20.0.11", "port": 80}, {"rip": "10.20.0.12", "port": 80, **server}]
+    operation = work(declare(director, real_servers=servers)[1])
+    titles = [step.title for step in operation.steps.all()]
+    assert titles.count("Read the table") >= 2
+    if server:
+        assert operation.status == "succeeded"
+    else:
+        assert (operation.status, operation.error_code) == ("failed", "not-converged")
+        assert "-a -t 10.10.0.50:80 -r 10.20.0.12:80 -m -w 1" in operation.error_said
+
+
 def test_large_table_that_moved_by_hand_is_read_whole(
     lb1: tuple[Director, FakeDirector], work: Work, settings: Any
 ) -> None:
