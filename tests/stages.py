@@ -73,11 +73,21 @@ def check(*argv: str, env: Mapping[str, str] | None = None) -> Tally:
     return Tally(passed=1) if run(*argv, env=env) == 0 else Tally(failed=1)
 
 
-def pytest(*paths: str, env: Mapping[str, str] | None = None) -> Tally:
-    """Run the tests below `paths`, in a state directory of their own."""
+def pytest(*paths: str, env: Mapping[str, str] | None = None, workers: str = "") -> Tally:
+    """Run the tests below `paths`, in a state directory of their own; `workers` at once."""
     with tempfile.TemporaryDirectory(prefix="ek-") as directory:
         report = Path(directory) / "report.xml"
-        command = (PYTHON, "-m", "pytest", "-q", "--no-header", f"--junit-xml={report}", *paths)
+        command = (
+            PYTHON,
+            "-m",
+            "pytest",
+            "-q",
+            "--no-header",
+            f"--junit-xml={report}",
+            *paths,
+        )
+        if workers:
+            command += ("-n", workers)
         code = run(*command, env={"EVENKEEL_STATE_DIR": f"{directory}/state", **(env or {})})
         tally = read_report(report) if report.exists() else Tally()
     if code != 0 or tally.passed == 0:
@@ -159,22 +169,24 @@ def compose() -> Tally:
 
 
 def unit() -> Tally:
-    return pytest("tests/unit", "tests/test_architecture.py")
+    return pytest("tests/unit", "tests/test_architecture.py", workers="auto")
 
 
 def app() -> Tally:
-    return pytest("tests/app")
+    return pytest("tests/app", workers="auto")
 
 
 def postgres() -> Tally:
     """Unit and app tests once more, on PostgreSQL; not those of the embedded console."""
     embedded = "--ignore=tests/app/test_console_command.py"
     with private_postgresql() as url:
-        return pytest("tests/unit", "tests/app", embedded, env={"DATABASE_URL": url})
+        return pytest(
+            "tests/unit", "tests/app", embedded, env={"DATABASE_URL": url}, workers="auto"
+        )
 
 
 def access() -> Tally:
-    return pytest("tests/access")
+    return pytest("tests/access", workers="auto")
 
 
 def remote() -> Tally:

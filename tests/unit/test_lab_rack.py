@@ -130,7 +130,7 @@ def test_up_again_changes_nothing(monkeypatch: pytest.MonkeyPatch, root: Path) -
     assert pretended.thawed == []
 
 
-@pytest.mark.parametrize("owner", [0, os.getpid()])
+@pytest.mark.parametrize("owner", [0, os.getpid()], ids=["nobody", "this process"])
 def test_a_free_rack_is_reset_here(monkeypatch: pytest.MonkeyPatch, root: Path, owner: int) -> None:
     pretended = Pretended(monkeypatch, root, owner)
     pretended.rack.reset()

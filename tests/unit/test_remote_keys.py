@@ -120,7 +120,7 @@ BAD_LINES = [
 ]
 
 
-@pytest.mark.parametrize(("line", "words"), BAD_LINES)
+@pytest.mark.parametrize(("line", "words"), BAD_LINES, ids=range(len(BAD_LINES)))
 def test_a_bad_host_key_is_refused_in_words(line: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         host_key_from_line(line)
