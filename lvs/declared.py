@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Q, QuerySet
 
@@ -15,38 +15,68 @@ from lvs.ipvsadm.types import (
     ForwardingMethod,
     Service,
     ServiceKey,
+    Tunnel,
+    TunnelChecksum,
+    TunnelType,
     VirtualEntry,
+    stored_port,
 )
 from lvs.models import Director, RealServer, VirtualService
+from lvs.models.virtual_services import Forwarding
 
 Entries = dict[ServiceKey, VirtualEntry]
 
-_SERVICE_FIELDS = (
-    "id",
-    "protocol",
-    "vip",
-    "port",
-    "scheduler",
-    "scheduler_flags",
-    "persistence_timeout",
-    "persistence_prefix",
-    "is_one_packet",
-    "forwarding",
-)
-_SERVER_FIELDS = (
-    "virtual_service_id",
-    "rip",
-    "port",
-    "forwarding",
-    "weight",
-    "upper_threshold",
-    "lower_threshold",
-)
+_MASQUERADING = (Forwarding.MASQ, Forwarding.FULLNAT)
+_METHODS = {method.value: method.in_table for method in Forwarding}
+
+
+class _ServiceRow(NamedTuple):
+    """The columns of a service that make it an entry, read without making model instances."""
+
+    id: int
+    protocol: str
+    vip: str
+    port: int
+    fwmark: int | None
+    forwarding: str
+    scheduler: str
+    scheduler_flags: str
+    persistence_timeout: int | None
+    persistence_prefix: int | None
+    persistence_engine: str
+    is_one_packet: bool
+    tunnel_type: str
+    tunnel_port: int
+    tunnel_checksum: str
+
+
+class _ServerRow(NamedTuple):
+    """Likewise of a real server."""
+
+    virtual_service_id: int
+    rip: str
+    port: int
+    forwarding: str
+    weight: int
+    upper_threshold: int
+    lower_threshold: int
+    tunnel_type: str
+    tunnel_port: int
+    tunnel_checksum: str
+
+
+Row = TypeVar("Row", _ServiceRow, _ServerRow)
 
 
 def key_of(service: VirtualService) -> ServiceKey:
     """The key of a declared service in the kernel's table."""
-    return ServiceKey.of(service.protocol, service.vip, service.port)
+    return _key(service.protocol, service.vip, service.port, service.fwmark)
+
+
+def _key(protocol: str, vip: str, port: int, fwmark: int | None) -> ServiceKey:
+    if fwmark is not None:
+        return ServiceKey.of_mark(fwmark, 6 if ":" in vip else 4)
+    return ServiceKey.of(protocol, vip, port)
 
 
 def key_text(key: ServiceKey) -> str:
@@ -63,11 +93,14 @@ def desired_table(services: QuerySet[VirtualService]) -> Entries:
     Two queries, whatever their number.
     """
     declared = services.filter(removal_requested_at=None)
-    rows = list(declared.order_by("id").values_list(*_SERVICE_FIELDS))
-    methods = {row[0]: row[9] for row in rows}
-    keys = {row[0]: ServiceKey.of(row[1], row[2], row[3]) for row in rows}
-    servers = _destinations(declared, methods, keys)
-    return {keys[row[0]]: _entry(keys[row[0]], row, servers.get(row[0], ())) for row in rows}
+    rows = {row.id: row for row in _rows(declared.order_by("id"), _ServiceRow)}
+    keys = {pk: _key(row.protocol, row.vip, row.port, row.fwmark) for pk, row in rows.items()}
+    servers: dict[int, list[Destination]] = defaultdict(list)
+    found = RealServer.objects.filter(virtual_service__in=declared)
+    for one in _rows(found.order_by("virtual_service_id", "id"), _ServerRow):
+        owner = one.virtual_service_id
+        servers[owner].append(_destination(keys[owner], rows[owner], one))
+    return {keys[pk]: _entry(keys[pk], row, servers.get(pk, ())) for pk, row in rows.items()}
 
 
 def entry_of(service: VirtualService, servers: Iterable[RealServer]) -> VirtualEntry:
@@ -76,61 +109,54 @@ def entry_of(service: VirtualService, servers: Iterable[RealServer]) -> VirtualE
     Raises ValueError for what the kernel has no form for, a real server twice for example.
     """
     key = key_of(service)
-    row = tuple(getattr(service, name) for name in _SERVICE_FIELDS)
-    return _entry(
-        key,
-        row,
-        [
-            Destination.of(
-                key,
-                server.rip,
-                server.port,
-                server.forwarding or service.forwarding,
-                weight=server.weight,
-                upper_threshold=server.upper_threshold,
-                lower_threshold=server.lower_threshold,
-            )
-            for server in servers
-        ],
+    destinations = [_destination(key, service, server) for server in servers]
+    return _entry(key, service, destinations)
+
+
+def _rows(rows: QuerySet[Any], kind: type[Row]) -> Iterator[Row]:
+    return map(kind._make, rows.values_list(*kind._fields).iterator(chunk_size=5000))
+
+
+def _destination(
+    key: ServiceKey, service: VirtualService | _ServiceRow, server: RealServer | _ServerRow
+) -> Destination:
+    method = _METHODS[server.forwarding or service.forwarding]
+    return Destination(
+        DestinationKey(server.rip, stored_port(key, method, server.port)),
+        method,
+        server.weight,
+        server.upper_threshold,
+        server.lower_threshold,
+        tunnel_of(server if server.forwarding else service)
+        if method is ForwardingMethod.TUNNEL
+        else None,
     )
 
 
-def _destinations(
-    declared: QuerySet[VirtualService], methods: dict[int, str], keys: dict[int, ServiceKey]
-) -> dict[int, list[Destination]]:
-    found: dict[int, list[Destination]] = defaultdict(list)
-    enum = {method.value: method for method in ForwardingMethod}
-    rows = (
-        RealServer.objects.filter(virtual_service__in=declared)
-        .order_by("virtual_service_id", "id")
-        .values_list(*_SERVER_FIELDS)
-    )
-    for owner, rip, port, forwarding, weight, upper, lower in rows.iterator(chunk_size=5000):
-        method = enum[forwarding or methods[owner]]
-        stored = port if method is ForwardingMethod.MASQ else keys[owner].port
-        found[owner].append(Destination(DestinationKey(rip, stored), method, weight, upper, lower))
-    return found
+def tunnel_of(row: VirtualService | RealServer | _ServiceRow | _ServerRow) -> Tunnel:
+    """The wrapping that a row declares, as the planner's value."""
+    return Tunnel(TunnelType(row.tunnel_type), row.tunnel_port, TunnelChecksum(row.tunnel_checksum))
 
 
-def _entry(key: ServiceKey, row: tuple[Any, ...], servers: Iterable[Destination]) -> VirtualEntry:
-    _id, _protocol, _vip, _port, scheduler, flags, timeout, prefix, one_packet, _method = row
+def _entry(
+    key: ServiceKey, row: VirtualService | _ServiceRow, servers: Iterable[Destination]
+) -> VirtualEntry:
+    prefix = row.persistence_prefix
     service = Service.of(
         key,
-        scheduler,
-        sched_flags=[flag for flag in flags.split(",") if flag],
-        persistence=timeout,
+        row.scheduler,
+        sched_flags=[flag for flag in row.scheduler_flags.split(",") if flag],
+        persistence=row.persistence_timeout,
         netmask=prefix if prefix is not None else "",
-        one_packet=one_packet,
+        pe=row.persistence_engine,
+        one_packet=row.is_one_packet,
     )
     return VirtualEntry.of(service, servers)
 
 
 def owned_keys(services: QuerySet[VirtualService]) -> set[ServiceKey]:
     """The keys that are ours: declared, and on their way out."""
-    return {
-        ServiceKey.of(protocol, vip, port)
-        for protocol, vip, port in services.values_list("protocol", "vip", "port")
-    }
+    return {_key(*row) for row in services.values_list("protocol", "vip", "port", "fwmark")}
 
 
 def wanted_around(director: Director, scope: QuerySet[VirtualService] | None = None) -> Wanted:
@@ -143,10 +169,8 @@ def wanted_around(director: Director, scope: QuerySet[VirtualService] | None = N
         pk__in=leaving.values("pk")
     )
     needed = _vips(staying)
-    masquerading = _vips(staying.filter(forwarding=ForwardingMethod.MASQ.value)) | set(
-        RealServer.objects.filter(
-            virtual_service__in=staying, forwarding=ForwardingMethod.MASQ.value
-        )
+    masquerading = _vips(staying.filter(forwarding__in=_MASQUERADING)) | set(
+        RealServer.objects.filter(virtual_service__in=staying, forwarding__in=_MASQUERADING)
         .values_list("virtual_service__vip", flat=True)
         .distinct()
     )

@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from console import changes
 from console.planning import Problem
 from lvs import planned
-from lvs.declared import key_of, key_text
+from lvs.declared import key_of, key_text, tunnel_of
 from lvs.ipvsadm import pools, problems
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service
 from lvs.models import RealServer, VirtualService
+from lvs.models.virtual_services import Forwarding
 
 Errors = dict[str, list[ValidationError]]
 
@@ -33,8 +34,9 @@ _SERVICE_FIELDS = {
     "persistence": "persistence_timeout",
     "netmask": "persistence_prefix",
     "sched_flags": "scheduler_flags",
+    "pe": "persistence_engine",
 }
-_SERVER_FIELDS = {"address": "rip"}
+_SERVER_FIELDS = {"address": "rip", "tunnel": "tunnel_type"}
 #: Constraints over several fields -> the one to change.
 _CONSTRAINT_FIELDS = {"duplicate_address": "vip", "duplicate_name": "name"}
 #: What a real server's own form can change about one-packet scheduling by masq.
@@ -200,19 +202,23 @@ def _service_value(service: VirtualService) -> Service:
         tuple(flag for flag in service.scheduler_flags.split(",") if flag),
         service.persistence_timeout,
         str(prefix) if prefix is not None else "",
-        "",
+        service.persistence_engine,
         service.is_one_packet,
     )
 
 
 def destination_value(service: VirtualService, server: RealServer) -> Destination:
     """A real server as it was typed: nothing put right, so that problems can be seen."""
+    method = Forwarding(server.forwarding or service.forwarding).in_table
     return Destination(
         DestinationKey(server.rip, server.port),
-        ForwardingMethod(server.forwarding or service.forwarding),
+        method,
         server.weight,
         server.upper_threshold,
         server.lower_threshold,
+        tunnel_of(server if server.forwarding else service)
+        if method is ForwardingMethod.TUNNEL
+        else None,
     )
 
 

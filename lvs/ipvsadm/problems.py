@@ -49,6 +49,7 @@ FIELDS = {
     "ipvs-scheduler-missing": "scheduler",
     "ipvs-scheduler-flag": "sched_flags",
     "ipvs-server-port-forced": "port",
+    "ipvs-server-port-zero": "port",
     "ipvs-mixed-family": "address",
     "ipvs-mixed-family-sync": "address",
     "ipvs-server-is-vip": "address",
@@ -205,6 +206,14 @@ def server_problems(
             ),
             _("Give the real server port %(forced)s, or forward by masq."),
             {"method": str(method), "port": port, "forced": forced},
+        )
+    elif port == 0 and service.port:
+        yield Problem(
+            "ipvs-server-port-zero",
+            subject,
+            _("Port 0 keeps the port that the client asked for, and this service has one."),
+            _("Give the real server port %(port)s, or the one at which it listens."),
+            {"port": service.port},
         )
     yield from _address(service, destination, is_syncing=is_syncing)
     if service.address and address == service.address:

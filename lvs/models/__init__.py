@@ -1,6 +1,6 @@
 """The nouns of load balancing, one file each."""
 
 from lvs.models.directors import Director
-from lvs.models.virtual_services import RealServer, VirtualService
+from lvs.models.virtual_services import RealServer, ServiceAddress, VirtualService
 
-__all__ = ["Director", "RealServer", "VirtualService"]
+__all__ = ["Director", "RealServer", "ServiceAddress", "VirtualService"]

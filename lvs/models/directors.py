@@ -80,6 +80,22 @@ class Director(StampedModel):
         _("policy for drift"), max_length=16, choices=Policy, default=Policy.ALERT
     )
 
+    #: What is declared of the kernel's own settings, {name: value}; others are left alone.
+    kernel_settings = models.JSONField(_("kernel settings"), default=dict, blank=True)
+    #: Connection timeouts in seconds (`ipvsadm --set`); empty leaves the kernel's.
+    tcp_timeout = models.PositiveIntegerField(_("TCP timeout"), null=True, blank=True)
+    tcp_fin_timeout = models.PositiveIntegerField(_("TCP timeout after FIN"), null=True, blank=True)
+    udp_timeout = models.PositiveIntegerField(_("UDP timeout"), null=True, blank=True)
+    is_under_attack = models.BooleanField(_("under attack"), default=False, editable=False)
+    #: Addresses of the director's own from which Full NAT speaks to the real servers.
+    local_addresses = models.JSONField(_("local addresses for Full NAT"), default=list, blank=True)
+    local_interface = models.CharField(
+        _("interface of the local addresses"),
+        max_length=15,
+        blank=True,
+        validators=[interface_validator],
+    )
+
     provisioning_status = models.CharField(
         max_length=16, choices=Provisioning, default=Provisioning.ACTIVE, editable=False
     )

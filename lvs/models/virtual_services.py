@@ -9,8 +9,9 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from console.models import Tenant
+from console.models import Host, Tenant
 from console.models.fields import NameField, StampedModel
+from lvs.ipvsadm.types import ForwardingMethod
 from lvs.models.directors import Director, Provisioning
 
 if TYPE_CHECKING:
@@ -23,13 +24,61 @@ MAX_THRESHOLD = 2147483647
 MAX_PERSISTENCE = 2678400
 
 _port = [MinValueValidator(1), MaxValueValidator(65535)]
+_port_or_all = [MinValueValidator(0), MaxValueValidator(65535)]
 
 
 class Forwarding(models.TextChoices):
-    """How a packet reaches the real server (ipvsadm(8), -g and -m)."""
+    """How a packet reaches the real server (ipvsadm(8), -m, -g and -i).
+
+    Full NAT is masquerading in the kernel's table; what makes it full, the director's own
+    address as the source, stands beside the table.
+    """
 
     MASQ = "masq", _("NAT — masquerading")
     ROUTE = "route", _("DR — direct routing")
+    TUNNEL = "tunnel", _("TUN — tunnelling")
+    FULLNAT = "fullnat", _("Full NAT — masquerading both ways")
+
+    @property
+    def in_table(self) -> ForwardingMethod:
+        """The method that the kernel's table has for it."""
+        return ForwardingMethod.MASQ if self is Forwarding.FULLNAT else ForwardingMethod(self.value)
+
+
+class TunnelKind(models.TextChoices):
+    """How a tunnelled packet is wrapped (ipvsadm(8), --tun-type)."""
+
+    IPIP = "ipip", _("IP in IP")
+    GRE = "gre", "GRE"
+    GUE = "gue", _("GUE, over UDP")
+
+
+class TunnelSum(models.TextChoices):
+    """Checksums of the wrapping (ipvsadm(8), --tun-nocsum, --tun-csum, --tun-remcsum)."""
+
+    NONE = "nocsum", _("none")
+    FULL = "csum", _("full")
+    REMOTE = "remcsum", _("remote, for GUE only")
+
+
+class TunnelledModel(models.Model):
+    """How packets are wrapped where the forwarding method is TUN; of no effect elsewhere."""
+
+    tunnel_type = models.CharField(
+        _("tunnel"), max_length=8, choices=TunnelKind, default=TunnelKind.IPIP
+    )
+    tunnel_port = models.PositiveIntegerField(
+        _("tunnel port"),
+        default=0,
+        validators=_port_or_all,
+        help_text=_("The UDP port at which the real server takes GUE packets; 0 otherwise."),
+    )
+    tunnel_checksum = models.CharField(
+        _("tunnel checksum"), max_length=8, choices=TunnelSum, default=TunnelSum.NONE
+    )
+
+    class Meta:
+        abstract = True
 
 
 class VirtualServiceQuerySet(models.QuerySet["VirtualService"]):
@@ -44,8 +93,12 @@ class VirtualServiceQuerySet(models.QuerySet["VirtualService"]):
         return self.filter(removal_requested_at=None)
 
 
-class VirtualService(StampedModel):
+class VirtualService(TunnelledModel, StampedModel):
     """Protocol, VIP and port on one director, with scheduler and persistence.
+
+    With `matching` by firewall mark, the kernel's table has the service under `fwmark`, and
+    the director marks the packets for this VIP and port, and those for the rows of
+    `ServiceAddress`.
 
     A row that is on its way out keeps `removal_requested_at` until the director was seen
     without it. `generation` grows with every change of it or its real servers;
@@ -55,6 +108,11 @@ class VirtualService(StampedModel):
     class Protocol(models.TextChoices):
         TCP = "tcp", "TCP"
         UDP = "udp", "UDP"
+        SCTP = "sctp", "SCTP"
+
+    class Matching(models.TextChoices):
+        ADDRESS = "address", _("VIP and port")
+        MARK = "mark", _("firewall mark")
 
     director = models.ForeignKey(
         Director,
@@ -73,7 +131,16 @@ class VirtualService(StampedModel):
     name = NameField(_("name"))
     protocol = models.CharField(_("protocol"), max_length=8, choices=Protocol, default=Protocol.TCP)
     vip = models.GenericIPAddressField(_("VIP"))
-    port = models.PositiveIntegerField(_("port"), validators=_port)
+    port = models.PositiveIntegerField(
+        _("port"),
+        validators=_port_or_all,
+        help_text=_("0 takes every port, and needs persistence."),
+    )
+    matching = models.CharField(
+        _("matched by"), max_length=16, choices=Matching, default=Matching.ADDRESS
+    )
+    #: The firewall mark of the service, given by the console; None when matched by address.
+    fwmark = models.PositiveBigIntegerField(_("firewall mark"), null=True, editable=False)
     forwarding = models.CharField(
         _("forwarding method"), max_length=16, choices=Forwarding, default=Forwarding.MASQ
     )
@@ -92,6 +159,12 @@ class VirtualService(StampedModel):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(128)],
         help_text=_("Prefix length by which clients count as one; empty for each address."),
+    )
+    persistence_engine = models.CharField(
+        _("persistence engine"),
+        max_length=16,
+        blank=True,
+        help_text=_("“sip” keeps the packets of one SIP call together; UDP only."),
     )
     is_one_packet = models.BooleanField(
         _("one-packet scheduling"),
@@ -130,6 +203,14 @@ class VirtualService(StampedModel):
                 ),
             ),
             models.UniqueConstraint(
+                fields=["director", "fwmark"],
+                name="one_service_per_mark",
+                violation_error_code="duplicate_mark",
+                violation_error_message=_(
+                    "Another virtual service on this director has this firewall mark."
+                ),
+            ),
+            models.UniqueConstraint(
                 fields=["director", "name"],
                 name="one_service_per_name",
                 violation_error_code="duplicate_name",
@@ -163,14 +244,27 @@ class RealServerQuerySet(models.QuerySet["RealServer"]):
         return self.filter(virtual_service__tenant_id__in=actor.tenant_ids("virtual_service.view"))
 
 
-class RealServer(StampedModel):
-    """One address and port behind a virtual service."""
+class RealServer(TunnelledModel, StampedModel):
+    """One address and port behind a virtual service.
+
+    `host` is the machine itself where the console may log in to it: then the console
+    prepares it for the forwarding method. Its tunnel is its own only where `forwarding` is.
+    """
 
     virtual_service = models.ForeignKey(
         VirtualService, on_delete=models.CASCADE, related_name="real_servers"
     )
+    host = models.ForeignKey(
+        Host,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="real_servers",
+        verbose_name=_("machine"),
+        help_text=_("Where the console may log in to prepare the real server; empty for none."),
+    )
     rip = models.GenericIPAddressField(_("address"))
-    port = models.PositiveIntegerField(_("port"), validators=_port)
+    port = models.PositiveIntegerField(_("port"), validators=_port_or_all)
     #: Empty means as the service says.
     forwarding = models.CharField(
         _("forwarding method"), max_length=16, choices=Forwarding, blank=True
@@ -221,3 +315,32 @@ class RealServer(StampedModel):
     def effective_forwarding(self) -> str:
         """Its own forwarding method, or the service's."""
         return self.forwarding or self.virtual_service.forwarding
+
+
+class ServiceAddress(StampedModel):
+    """One more address, or range of VIPs and ports, whose packets a service by firewall mark
+    takes: a port group (80 and 443 kept together), or a whole network of VIPs."""
+
+    virtual_service = models.ForeignKey(
+        VirtualService, on_delete=models.CASCADE, related_name="addresses"
+    )
+    protocol = models.CharField(
+        _("protocol"), max_length=8, choices=VirtualService.Protocol, default="tcp"
+    )
+    #: An address, or a network in CIDR notation.
+    network = models.CharField(_("VIP or network"), max_length=49)
+    first_port = models.PositiveIntegerField(_("first port"), validators=_port)
+    last_port = models.PositiveIntegerField(_("last port"), validators=_port)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        ports = str(self.first_port)
+        if self.last_port != self.first_port:
+            ports += f"-{self.last_port}"
+        return f"{self.get_protocol_display()} {self.network} {ports}"
+
+    @property
+    def tenant_id(self) -> int | None:
+        return self.virtual_service.tenant_id

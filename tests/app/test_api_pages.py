@@ -168,7 +168,7 @@ def test_hosts_are_filtered(api: Api, query: str, names: list[str]) -> None:
         ("audit-events", "since=yesterday"),
         ("audit-events", "outcome=%00"),
         ("lvs/virtual-services", "vip=10.0.0"),
-        ("lvs/virtual-services", "protocol=sctp"),
+        ("lvs/virtual-services", "protocol=dccp"),
         ("lvs/real-servers", "rip=%00"),
         ("lvs/directors", "policy=none"),
     ],
