@@ -1,6 +1,7 @@
 """The nouns of load balancing, one file each."""
 
 from lvs.models.directors import Director
+from lvs.models.revisions import Revision
 from lvs.models.virtual_services import RealServer, ServiceAddress, VirtualService
 
-__all__ = ["Director", "RealServer", "ServiceAddress", "VirtualService"]
+__all__ = ["Director", "RealServer", "Revision", "ServiceAddress", "VirtualService"]

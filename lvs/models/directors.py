@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +38,20 @@ class Provisioning(models.TextChoices):
     ERROR = "error", _("Error")
 
 
+#: A timed undo that fires before a proof can come would undo every change (seconds).
+LEAST_CONFIRM_SECONDS = 10
+
+
+def validate_confirm_seconds(value: int) -> None:
+    """0 leaves no timed undo; anything else must leave time for a proof."""
+    if 0 < value < LEAST_CONFIRM_SECONDS:
+        raise ValidationError(
+            _("Give at least %(least)d seconds, or 0 for no timed undo."),
+            code="too_short",
+            params={"least": LEAST_CONFIRM_SECONDS},
+        )
+
+
 class DirectorQuerySet(models.QuerySet["Director"]):
     def visible_to(self, actor: Actor) -> DirectorQuerySet:
         """Directors are the operator's own."""
@@ -57,6 +71,10 @@ class Director(StampedModel):
         OBSERVE = "observe", _("Observe: show what differs")
         ALERT = "alert", _("Alert: also tell a person")
         RECONCILE = "reconcile", _("Reconcile: also mend it")
+
+    class OnFailure(models.TextChoices):
+        ROLLBACK = "rollback", _("Roll back: as it was before")
+        KEEP = "keep", _("Keep what took effect")
 
     host = models.OneToOneField(
         Host, on_delete=models.PROTECT, related_name="director", verbose_name=_("host")
@@ -78,6 +96,22 @@ class Director(StampedModel):
     )
     policy = models.CharField(
         _("policy for drift"), max_length=16, choices=Policy, default=Policy.ALERT
+    )
+
+    confirm_seconds = models.PositiveIntegerField(
+        _("timed undo"),
+        default=60,
+        validators=[validate_confirm_seconds, MaxValueValidator(3600)],
+        help_text=_(
+            "Seconds after which the director undoes a change by itself, unless the console has"
+            " proved it and could log in anew; 0 for none."
+        ),
+    )
+    on_failure = models.CharField(
+        _("when a change does not take effect whole"),
+        max_length=16,
+        choices=OnFailure,
+        default=OnFailure.ROLLBACK,
     )
 
     #: What is declared of the kernel's own settings, {name: value}; others are left alone.

@@ -61,6 +61,13 @@ class TunnelSum(models.TextChoices):
     REMOTE = "remcsum", _("remote, for GUE only")
 
 
+class Pool(models.TextChoices):
+    """The two sets of real servers that a service by firewall mark can have."""
+
+    BLUE = "blue", _("Blue")
+    GREEN = "green", _("Green")
+
+
 class TunnelledModel(models.Model):
     """How packets are wrapped where the forwarding method is TUN; of no effect elsewhere."""
 
@@ -179,6 +186,8 @@ class VirtualService(TunnelledModel, StampedModel):
         ),
     )
 
+    #: The set of real servers that gets the packets; the other one stands by.
+    live_pool = models.CharField(max_length=8, choices=Pool, default=Pool.BLUE, editable=False)
     removal_requested_at = models.DateTimeField(null=True, editable=False)
     provisioning_status = models.CharField(
         max_length=16, choices=Provisioning, default=Provisioning.PENDING, editable=False
@@ -265,6 +274,8 @@ class RealServer(TunnelledModel, StampedModel):
     )
     rip = models.GenericIPAddressField(_("address"))
     port = models.PositiveIntegerField(_("port"), validators=_port_or_all)
+    #: Only a service by firewall mark has green ones.
+    pool = models.CharField(_("pool"), max_length=8, choices=Pool, default=Pool.BLUE)
     #: Empty means as the service says.
     forwarding = models.CharField(
         _("forwarding method"), max_length=16, choices=Forwarding, blank=True
@@ -291,7 +302,7 @@ class RealServer(TunnelledModel, StampedModel):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["virtual_service", "rip", "port"],
+                fields=["virtual_service", "pool", "rip", "port"],
                 name="one_real_server_per_address",
                 violation_error_message=_(
                     "This virtual service already has a real server with this address and port."
