@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from console.filters import FlagFilter, IntegerFilter, ListFilter
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, RealServer, ServiceAddress, VirtualService
 from lvs.models.directors import Provisioning
 from lvs.models.virtual_services import Forwarding
 
@@ -48,7 +48,7 @@ class DirectorFilter(ListFilter):
 
 
 class VirtualServiceFilter(ListFilter):
-    """`q` finds a service by its name, VIP, director, or the address of a real server."""
+    """`q` finds a service by its name, a VIP, director, or the address of a real server."""
 
     searched = ("name", "vip", "director__host__name")
 
@@ -59,6 +59,9 @@ class VirtualServiceFilter(ListFilter):
     )
     vip = AddressFilter(label=_("VIP"))
     port = IntegerFilter(label=_("Port"))
+    matching = django_filters.ChoiceFilter(
+        choices=VirtualService.Matching.choices, label=_("Matched by")
+    )
     forwarding = django_filters.ChoiceFilter(
         choices=Forwarding.choices, label=_("Forwarding method")
     )
@@ -77,7 +80,9 @@ class VirtualServiceFilter(ListFilter):
         for word in value.split():
             text = _canonical(word)
             servers = RealServer.objects.filter(virtual_service=OuterRef("pk"))
+            networks = ServiceAddress.objects.filter(virtual_service=OuterRef("pk"))
             found = Q(Exists(servers.filter(rip__icontains=text)))
+            found |= Q(Exists(networks.filter(network__icontains=text)))
             for path in self.searched:
                 found |= Q(**{f"{path}__icontains": text})
             queryset = queryset.filter(found)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_interface
+from ipaddress import ip_interface
 from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from console.planning import Plan, Problem
-from lvs import declared
+from lvs import declared, matching
 from lvs.director import planner as around
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import planner, pools, problems, render
 from lvs.ipvsadm.parse import parse_save
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.topology import topology_problems
-from lvs.ipvsadm.types import ForwardingMethod, Protocol, ServiceKey, Table, VirtualEntry
+from lvs.ipvsadm.types import Protocol, ServiceKey, Table, VirtualEntry
 from lvs.models import Director, VirtualService
 
 
@@ -93,10 +93,11 @@ def advice(service: VirtualService) -> list[Problem]:
     entry = declared.entry_of(service, service.real_servers.all())
     servers = list(entry.destinations.values())
     schedulers = kernel_schedulers(director) or SCHEDULERS.keys()
+    protocols = matching.protocols_of(service, service.addresses.all())
     networks = [ip_interface(address).network for address in surroundings.all_addresses()]
     return [
         *around.problems(declared.wanted_around(director), surroundings),
-        *problems.service_problems(entry.service, schedulers),
+        *problems.service_problems(entry.service, schedulers, protocols=protocols),
         *pools.pool_problems(entry.service, servers),
         *topology_problems(
             servers,
@@ -134,13 +135,6 @@ def live(service: VirtualService) -> dict[str, Any]:
     }
 
 
-def prefix_of(netmask: str) -> int | None:
-    """A persistence mask of the table as a prefix length; None for the default."""
-    if not netmask:
-        return None
-    return int(netmask) if netmask.isdecimal() else IPv4Network(f"0.0.0.0/{netmask}").prefixlen
-
-
 def _observed_of(director: Director, keys: Iterable[ServiceKey]) -> Table:
     """The part of the last observation under `keys`, without reading the rest."""
     starts = tuple(
@@ -155,15 +149,18 @@ def _table_of(lines: list[str]) -> Table:
 
 def _unmanaged(entry: VirtualEntry) -> Unmanaged:
     reason = ""
-    methods = {server.forwarding for server in entry.destinations.values()}
-    if entry.service.key.protocol not in (Protocol.TCP, Protocol.UDP):
-        reason = _("Only TCP and UDP services with an address can be declared here.")
-    elif ForwardingMethod.TUNNEL in methods:
-        reason = _("It has real servers behind a tunnel, which cannot be declared here.")
-    elif entry.service.pe:
-        reason = _("It has a persistence engine, which cannot be declared here.")
-    elif any(pools.one_packet_problems(entry.service, entry.destinations.values())):
+    service = entry.service
+    if service.key.fwmark:
+        reason = _(
+            "Rules that somebody else wrote give packets this firewall mark: the console cannot"
+            " say which packets it takes. Declare a service matched by firewall mark in its place."
+        )
+    elif service.pe and service.key.protocol != Protocol.UDP:
+        reason = _(
+            "It has a persistence engine that reads UDP packets only: the kernel drops its others."
+        )
+    elif service.pe not in ("", "sip"):
+        reason = _("Its persistence engine is not known here.")
+    elif any(pools.one_packet_problems(service, entry.destinations.values())):
         reason = _("It combines one-packet scheduling and NAT, which cannot be declared here.")
-    elif entry.service.key.port == 0:
-        reason = _("It takes every port of its address, which cannot be declared here.")
-    return Unmanaged(declared.key_text(entry.service.key), entry, not reason, reason)
+    return Unmanaged(declared.key_text(service.key), entry, not reason, reason)

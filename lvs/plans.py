@@ -48,9 +48,8 @@ def _own_step(step: Step, vips: set[str], *, uses_nat: bool) -> Step | None:
 
 
 def _uses_nat(service: VirtualService) -> bool:
-    return Forwarding.MASQ in {service.forwarding} | {
-        row.forwarding for row in service.real_servers.all()
-    }
+    methods = {service.forwarding, *(row.forwarding for row in service.real_servers.all())}
+    return any(Forwarding(method).answers_through_director for method in methods - {""})
 
 
 def takes_connections(plan: Plan) -> bool:

@@ -17,12 +17,12 @@ from django.utils.translation import gettext as _
 
 from console import changes
 from console.planning import Problem
-from lvs import planned
+from lvs import matching, planned
 from lvs.declared import key_of, key_text, tunnel_of
-from lvs.ipvsadm import pools, problems
+from lvs.ipvsadm import pools, problems, tunnels
 from lvs.ipvsadm.schedulers import SCHEDULERS
-from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service
-from lvs.models import RealServer, VirtualService
+from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service, Tunnel
+from lvs.models import RealServer, ServiceAddress, VirtualService
 from lvs.models.virtual_services import Forwarding
 
 Errors = dict[str, list[ValidationError]]
@@ -37,6 +37,8 @@ _SERVICE_FIELDS = {
     "pe": "persistence_engine",
 }
 _SERVER_FIELDS = {"address": "rip", "tunnel": "tunnel_type"}
+#: Told of the row that has the options, not of each real server that takes them over.
+_TUNNEL_CODES = ("ipvs-tunnel-options", "ipvs-tunnel-port", "ipvs-tunnel-checksum")
 #: Constraints over several fields -> the one to change.
 _CONSTRAINT_FIELDS = {"duplicate_address": "vip", "duplicate_name": "name"}
 #: What a real server's own form can change about one-packet scheduling by masq.
@@ -84,22 +86,30 @@ def check(
     servers: Sequence[RealServer],
     only: RealServer | None = None,
     *,
+    addresses: Sequence[ServiceAddress] = (),
     is_adoption: bool = False,
 ) -> None:
     """Refuse what cannot work. With `only`, the errors of that real server have plain
-    field names, as its own form wants them. An adopted service is in the table already."""
+    field names, as its own form wants them. `addresses` are all that a service by firewall
+    mark takes beside its VIP. An adopted service is in the table already."""
     errors: Errors = {}
     if only is None:
         _collect(errors, "", service.full_clean)
+    for index, row in enumerate(addresses):
+        _collect(errors, f"addresses.{index}.", lambda row=row: row.full_clean(
+            exclude=["virtual_service"], validate_unique=False, validate_constraints=False
+        ))  # fmt: skip
     for index, server in enumerate(servers):
         prefix = "" if server is only else f"real_servers.{index}."
         _collect(errors, prefix, lambda server=server: server.full_clean(
             exclude=["virtual_service"], validate_unique=False, validate_constraints=False
         ))  # fmt: skip
     if not errors:
-        _check_ipvs(errors, service, servers, only)
+        _check_ipvs(errors, service, servers, only, addresses)
         if only is None:
             _check_fleet(errors, service, is_adoption=is_adoption)
+            for field, said in matching.errors_of(service, addresses):
+                errors.setdefault(field, []).append(said)
     if errors:
         raise ValidationError(errors)
 
@@ -119,12 +129,15 @@ def _check_ipvs(
     service: VirtualService,
     servers: Sequence[RealServer],
     only: RealServer | None,
+    addresses: Sequence[ServiceAddress],
 ) -> None:
     value = _service_value(service)
-    schedulers = planned.kernel_schedulers(service.director) or SCHEDULERS.keys()
     if only is None:
-        for problem in problems.service_problems(value, schedulers):
+        schedulers = planned.kernel_schedulers(service.director) or SCHEDULERS.keys()
+        protocols = matching.protocols_of(service, addresses)
+        for problem in problems.service_problems(value, schedulers, protocols=protocols):
             _add(errors, problem, "", _SERVICE_FIELDS)
+        _check_tunnel(errors, "", service, service.forwarding)
     judged = servers if only is None else [only]
     for problem in pools.one_packet_problems(
         value, [destination_value(service, server) for server in judged]
@@ -135,7 +148,9 @@ def _check_ipvs(
         prefix = "" if server is only else f"real_servers.{index}."
         destination = destination_value(service, server)
         for problem in problems.server_problems(value.key, destination):
-            _add(errors, problem, prefix, _SERVER_FIELDS)
+            if problem.code not in _TUNNEL_CODES:
+                _add(errors, problem, prefix, _SERVER_FIELDS)
+        _check_tunnel(errors, prefix, server, server.forwarding)
         if seen.setdefault(destination.key, index) != index:
             errors.setdefault(f"{prefix}rip", []).append(
                 ValidationError(
@@ -143,6 +158,18 @@ def _check_ipvs(
                     code="ipvs-server-duplicate",
                 )
             )
+
+
+def _check_tunnel(
+    errors: Errors, prefix: str, row: VirtualService | RealServer, forwarding: str
+) -> None:
+    """The tunnel options of one row, which has them only with the method TUN of its own."""
+    tunnel = tunnel_of(row)
+    if forwarding == Forwarding.TUNNEL:
+        for problem in tunnels.tunnel_problems(tunnel, str(row)):
+            _add(errors, problem, prefix, _SERVER_FIELDS)
+    elif tunnel != Tunnel():
+        _add(errors, tunnels.tunnel_unused(str(row)), prefix, _SERVER_FIELDS)
 
 
 def _check_fleet(errors: Errors, service: VirtualService, *, is_adoption: bool) -> None:
@@ -170,15 +197,6 @@ def _fleet_errors(service: VirtualService) -> Iterator[ValidationError]:
             _("%(director)s serves this VIP already: an address has one owner."),
             code="other_director",
             params={"director": elsewhere.director},
-        )
-    host = service.director.host
-    if service.vip == host.address and service.protocol == "tcp" and service.port == host.port:
-        yield ValidationError(
-            _(
-                "This is the address and port of the director's own SSH: it would shut the"
-                " console out."
-            ),
-            code="own_ssh",
         )
 
 

@@ -18,7 +18,7 @@ from console.planning import Plan, Problem
 from lvs import planned
 from lvs.models import RealServer, VirtualService
 from lvs.models.directors import Provisioning
-from lvs.models.virtual_services import Forwarding
+from lvs.models.virtual_services import Forwarding, TunnelSum
 
 #: Real servers that the path draws; the rest is counted.
 DRAWN = 8
@@ -26,8 +26,6 @@ DRAWN = 8
 _THIN, _THICK = 1.5, 6.0
 #: The page of a tenant's member leaves out what is about the director as a whole.
 _OF_THE_DIRECTOR = frozenset({"no-such-interface"})
-
-_METHODS: dict[str, str] = {Forwarding.MASQ.value: "NAT", Forwarding.ROUTE.value: "DR"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +41,14 @@ class ServerShown:
     """One real server. `row` is None for one that only the director has.
 
     `seen_weight`, `active` and `inactive` are None where nothing was seen; `share` is its
-    part of all connections, or of all weights while there are none, 0 to 1. `proof` is
+    part of all connections, or of all weights while there are none, 0 to 1. `tunnel` names
+    the wrapping where the method is TUN. `proof` is
     what the last proof says of it: answered, silent, unasked or "".
     """
 
     address: str
-    method: str
+    method: Forwarding
+    tunnel: str
     weight: int
     row: RealServer | None
     seen_weight: int | None
@@ -61,7 +61,7 @@ class ServerShown:
 
     @property
     def short_method(self) -> str:
-        return _METHODS[self.method]
+        return f"{self.method.short} {self.tunnel}".strip()
 
     @property
     def is_declared(self) -> bool:
@@ -101,17 +101,29 @@ class Path:
     left: int
     links: tuple[Link, ...]
     height: int
-    has_route: bool
-    has_masq: bool
+    methods: tuple[Forwarding, ...]
     active: int | None
     inactive: int | None
 
     @property
     def method(self) -> str:
-        """NAT, DR, or both where real servers differ."""
-        return " + ".join(
-            name for name, used in (("NAT", self.has_masq), ("DR", self.has_route)) if used
-        )
+        """NAT, or NAT + DR where real servers differ."""
+        return " + ".join(method.short for method in self.methods)
+
+    @property
+    def straight(self) -> str:
+        """The methods by which replies go straight back to the clients."""
+        return " + ".join(one.short for one in self.methods if not one.answers_through_director)
+
+    @property
+    def through(self) -> str:
+        """The methods by which they come back through the director."""
+        return " + ".join(one.short for one in self.methods if one.answers_through_director)
+
+    @property
+    def hides_clients(self) -> bool:
+        """Whether real servers see the director's address in place of the clients'."""
+        return Forwarding.FULLNAT in self.methods
 
 
 def standing(service: VirtualService, plan: Plan) -> Standing:
@@ -181,12 +193,14 @@ def _shown(
     share: float,
 ) -> ServerShown:
     found = seen or {}
-    method = (row.forwarding if row else "") or service.forwarding
+    owner = row if row is not None and row.forwarding else service
+    method = Forwarding(owner.forwarding)
     proof = _proof_of(service, address) if row is not None else ""
     tone, words = _condition(service, row, seen, proof)
     return ServerShown(
         address,
         method,
+        tunnel_words(owner) if method is Forwarding.TUNNEL else "",
         row.weight if row else found["weight"],
         row,
         found.get("weight"),
@@ -197,6 +211,21 @@ def _shown(
         tone,
         words,
     )
+
+
+def mark_words(service: VirtualService) -> str:
+    """The firewall mark of a service, for those who look for it in nft and ipvsadm."""
+    return _("firewall mark %(mark)s") % {"mark": service.mark_text or "–"}
+
+
+def tunnel_words(row: VirtualService | RealServer) -> str:
+    """How its packets are wrapped: "ipip", "gue 6080", "gre csum"."""
+    words = [row.tunnel_type]
+    if row.tunnel_port:
+        words.append(str(row.tunnel_port))
+    if row.tunnel_checksum != TunnelSum.NONE:
+        words.append(row.tunnel_checksum)
+    return " ".join(words)
 
 
 def _proof_of(service: VirtualService, address: str) -> str:
@@ -234,7 +263,7 @@ def path_of(service: VirtualService, servers: Sequence[ServerShown]) -> Path:
     drawn = list(servers)
     if len(drawn) > DRAWN:
         drawn = sorted(drawn, key=lambda one: one.tone not in ("bad", "warn"))[:DRAWN]
-    methods = {one.method for one in servers} or {service.forwarding}
+    methods = {one.method for one in servers} or {Forwarding(service.forwarding)}
     counted = [one for one in servers if one.active is not None]
     height = 10 * max(1, len(drawn) + (len(servers) > len(drawn)))
     return Path(
@@ -242,8 +271,7 @@ def path_of(service: VirtualService, servers: Sequence[ServerShown]) -> Path:
         len(servers) - len(drawn),
         tuple(_link(one, index, height) for index, one in enumerate(drawn)),
         height,
-        Forwarding.ROUTE in methods,
-        Forwarding.MASQ in methods,
+        tuple(method for method in Forwarding if method in methods),
         sum(one.active or 0 for one in counted) if counted else None,
         sum(one.inactive or 0 for one in counted) if counted else None,
     )

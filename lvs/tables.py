@@ -15,6 +15,8 @@ from console.shell import may_somewhere
 from console.tables import AgeColumn, ListTable, NameColumn
 from console.templatetags.components import age, badge, pill
 from lvs.models import Director, VirtualService
+from lvs.models.virtual_services import Forwarding
+from lvs.shown import mark_words
 
 _NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 _VERDICTS = {
@@ -22,7 +24,6 @@ _VERDICTS = {
     "partial": ("warn", _("in part")),
     "failed": ("bad", _("failed")),
 }
-_METHODS = {"masq": "NAT", "route": "DR"}
 
 
 def _pills(*drawn: SafeString | str) -> SafeString:
@@ -75,6 +76,8 @@ class VirtualServiceTable(ListTable):
     pick = tables.Column(accessor="pk", verbose_name="", exclude_from_export=True)
     name = NameColumn(url_name="virtual-service", verbose_name=_("Virtual service"))
     vip = tables.Column(verbose_name=_("Address"))
+    matching = tables.Column(verbose_name=_("Matched by"), visible=False)
+    fwmark = tables.Column(verbose_name=_("Firewall mark"), accessor="mark_text", visible=False)
     director = tables.Column(
         verbose_name=_("Director"),
         accessor="director__host__name",
@@ -100,10 +103,12 @@ class VirtualServiceTable(ListTable):
         )
 
     def render_vip(self, record: VirtualService) -> SafeString:
+        mark = format_html('<span class="sub">{}</span>', mark_words(record))
         return format_html(
-            '<span class="mute">{}</span> <code class="address">{}</code>',
+            '<span class="mute">{}</span> <code class="address">{}</code>{}',
             record.get_protocol_display(),
             record.address,
+            mark if record.is_marked else "",
         )
 
     def value_vip(self, record: VirtualService) -> str:
@@ -119,7 +124,11 @@ class VirtualServiceTable(ListTable):
         return record.director.host.name
 
     def render_forwarding(self, record: VirtualService) -> SafeString:
-        return format_html("{} · <code>{}</code>", _METHODS[record.forwarding], record.scheduler)
+        method = Forwarding(record.forwarding).short
+        return format_html("{} · <code>{}</code>", method, record.scheduler)
+
+    def value_matching(self, record: VirtualService) -> str:
+        return record.matching
 
     def value_forwarding(self, record: VirtualService) -> str:
         return record.forwarding

@@ -13,10 +13,10 @@ from console import alerts, changes, operations
 from console.access import Actor, require
 from console.errors import WrongState
 from console.models import Host, Operation
-from lvs import planned
+from lvs import planned, rows
 from lvs.actions.applying import begin_apply
 from lvs.actions.virtual_services import declare
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, VirtualService
 
 
 def create_director(
@@ -121,34 +121,9 @@ def adopt(
     entry = planned.find_unmanaged(director, key)
     if not entry.can_adopt:
         raise ValidationError({"key": ValidationError(entry.reason, code="cannot_adopt")})
-    found = entry.entry.service
-    methods = [server.forwarding.value for server in entry.entry.destinations.values()]
-    main = max(set(methods), key=methods.count) if methods else "masq"
-    service = VirtualService(
-        director=director,
-        name=name or _name_for(entry.key),
-        protocol=found.key.protocol.value,
-        vip=found.key.address,
-        port=found.key.port,
-        forwarding=main,
-        scheduler=found.scheduler,
-        scheduler_flags=",".join(found.sched_flags),
-        persistence_timeout=found.persistence,
-        persistence_prefix=planned.prefix_of(found.netmask),
-        is_one_packet=found.one_packet,
-        is_vip_managed=False,
-    )
-    servers = [
-        RealServer(
-            rip=server.key.address,
-            port=server.key.port,
-            forwarding="" if server.forwarding.value == main else server.forwarding.value,
-            weight=server.weight,
-            upper_threshold=server.upper_threshold,
-            lower_threshold=server.lower_threshold,
-        )
-        for server in entry.entry.destinations.values()
-    ]
+    service, servers = rows.rows_of(entry.entry)
+    service.director, service.name = director, name or _name_for(entry.key)
+    service.is_vip_managed = False
     with transaction.atomic():
         declare(actor, "virtual_service.adopt", service, servers, is_adoption=True)
         return service, begin_apply(actor, director, [service])

@@ -14,15 +14,16 @@ from console import audit, changes, operations
 from console.access import Actor, require
 from console.errors import WrongState
 from console.models import Operation, Tenant
-from lvs import rules
+from lvs import marks, matching, rules
 from lvs.actions.applying import begin_apply
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, RealServer, ServiceAddress, VirtualService
 from lvs.models.directors import Provisioning
 
 Servers = Iterable[dict[str, Any]]
+Addresses = Iterable[dict[str, Any]]
 
 #: What makes a service that one: it cannot change once it is in the kernel's table.
-_IDENTITY = ("director", "protocol", "vip", "port")
+_IDENTITY = ("director", "protocol", "vip", "port", "matching")
 #: Changing these is nothing that the director has to learn.
 _NOT_IN_TABLE = {"name", "tenant_id"}
 
@@ -32,20 +33,23 @@ def create_virtual_service(
     *,
     director: Director,
     tenant: Tenant | None = None,
+    addresses: Addresses = (),
     real_servers: Servers = (),
     apply: bool = False,
     **values: Any,
 ) -> tuple[VirtualService, Operation | None]:
     """Declare a service with its real servers; with `apply` also begin to put it in place.
 
-    Raises ValidationError whose keys are field names, or "real_servers.0.rip" and so on.
+    `addresses` are what a service by firewall mark takes beside its VIP. Raises
+    ValidationError whose keys are field names, or "real_servers.0.rip" and so on.
     """
     service = VirtualService(director=director, tenant=tenant)
     require(actor, "virtual_service.manage", service)
     changes.assign(service, values)
     servers = rules.servers_from(real_servers)
+    rows = matching.addresses_from(addresses)
     with transaction.atomic():
-        declare(actor, "virtual_service.create", service, servers)
+        declare(actor, "virtual_service.create", service, servers, addresses=rows)
         return service, begin_apply(actor, director, [service]) if apply else None
 
 
@@ -55,14 +59,19 @@ def declare(
     service: VirtualService,
     servers: Sequence[RealServer],
     *,
+    addresses: Sequence[ServiceAddress] = (),
     is_adoption: bool = False,
 ) -> None:
     """Validate and insert a service with its real servers. Call inside a transaction."""
-    rules.check(service, servers, is_adoption=is_adoption)
-    changes.create(actor, verb, service)
     for server in servers:
-        server.virtual_service = service
-        server.save(force_insert=True)
+        _require_machine(actor, server.host_id, None)
+    marks.settle(service)
+    rules.check(service, servers, addresses=addresses, is_adoption=is_adoption)
+    changes.create(actor, verb, service)
+    rows: Iterable[ServiceAddress | RealServer] = (*addresses, *servers)
+    for row in rows:
+        row.virtual_service = service
+        row.save(force_insert=True)
 
 
 def update_virtual_service(
@@ -70,28 +79,36 @@ def update_virtual_service(
     service: VirtualService,
     *,
     expected_version: int | None = None,
+    addresses: Addresses | None = None,
     real_servers: Servers | None = None,
     apply: bool = False,
     **values: Any,
 ) -> tuple[VirtualService, Operation | None]:
-    """Change a service; `real_servers`, where given, is the whole new list.
+    """Change a service; `real_servers` and `addresses`, where given, are the whole new lists.
 
-    A dict with "id" keeps that row; a row that is not named goes.
+    A real server with "id" keeps that row; a row that is not named goes.
     """
     require(actor, "virtual_service.manage", service)
     with transaction.atomic():
         _refuse_leaving(service)
-        changes_identity = _changes_identity(service, values)
-        if changes_identity or "tenant" in values:
+        present = list(service.addresses.all())
+        rows = matching.addresses_from(addresses) if addresses is not None else present
+        differs = sorted(map(str, rows)) != sorted(map(str, present))
+        if _changes_identity(service, values) or "tenant" in values or differs:
             require(actor, "director.manage", service.director)
         changed = changes.update(actor, "virtual_service.update", service, values, expected_version)
+        if marks.settle(service):
+            service.save(update_fields=["fwmark"])
+        if differs:
+            changed |= _replace_addresses(actor, service, present, rows)
         servers = list(service.real_servers.all())
         if real_servers is not None:
             wanted = rules.servers_from(real_servers, present=servers)
-            rules.check(service, wanted)
+            _require_machines(actor, servers, wanted)
+            rules.check(service, wanted, addresses=rows)
             changed |= _replace(actor, service, servers, wanted)
         else:
-            rules.check(service, servers)
+            rules.check(service, servers, addresses=rows)
         if changed.keys() - _NOT_IN_TABLE:
             _touch(service)
         return service, begin_apply(actor, service.director, [service]) if apply else None
@@ -105,6 +122,7 @@ def add_real_server(
     with transaction.atomic():
         service = _locked(service)
         server = rules.server_from(values)
+        _require_machine(actor, server.host_id, None)
         server.virtual_service = service
         rules.check(service, [*service.real_servers.all(), server], only=server)
         changes.create(actor, "real_server.create", server)
@@ -124,6 +142,9 @@ def update_real_server(
     require(actor, "virtual_service.manage", real_server)
     with transaction.atomic():
         service = _locked(real_server.virtual_service)
+        if "host" in values:
+            wanted = values["host"].pk if values["host"] is not None else None
+            _require_machine(actor, wanted, real_server.host_id)
         changed = changes.update(actor, "real_server.update", real_server, values, expected_version)
         servers = list(service.real_servers.all())
         rules.check(service, servers, only=next(row for row in servers if row == real_server))
@@ -237,6 +258,41 @@ def _changes_identity(service: VirtualService, values: dict[str, Any]) -> bool:
         )
         raise ValidationError(dict.fromkeys(changed, fixed))
     return bool(changed)
+
+
+def _require_machines(
+    actor: Actor, present: Iterable[RealServer], wanted: Iterable[RealServer]
+) -> None:
+    before = {server.pk: server.host_id for server in present}
+    for server in wanted:
+        _require_machine(actor, server.host_id, before.get(server.pk))
+
+
+def _require_machine(actor: Actor, wanted: int | None, present: int | None) -> None:
+    """Only the operator says on which machine the console prepares a real server: there it
+    runs commands as root."""
+    if wanted != present:
+        require(actor, "host.manage")
+
+
+def _replace_addresses(
+    actor: Actor,
+    service: VirtualService,
+    present: Sequence[ServiceAddress],
+    wanted: Sequence[ServiceAddress],
+) -> dict[str, list[Any]]:
+    """Make the rows those of `wanted`; equal ones stay."""
+    kept = {str(row): row for row in present}
+    for row in wanted:
+        if kept.pop(str(row), None) is None:
+            row.virtual_service = service
+            row.full_clean()
+            row.save(force_insert=True)
+    for row in kept.values():
+        row.delete()
+    changed = {"addresses": [", ".join(map(str, present)), ", ".join(map(str, wanted))]}
+    audit.record(actor, "virtual_service.update", service, changes=changed)
+    return dict(changed)
 
 
 def _replace(

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from console.access import actor_of
 from console.api.serializers.base import (
     OperationLink,
     RowSerializer,
@@ -20,7 +21,7 @@ from console.models import Host, Tenant
 from console.planning import Effect, Problem, Step
 from console.words import localised
 from lvs import planned
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, RealServer, ServiceAddress, VirtualService
 
 _APPLY_HELP = _("Also begin to put the change in place; otherwise it waits for Apply.")
 
@@ -70,7 +71,26 @@ class ApplySerializer(Strict):
     )
 
 
-class RealServerSerializer(RowSerializer):
+class MachineField(VisibleRelatedField):
+    """The machine of a real server; null for those who may not know about hosts."""
+
+    def to_representation(self, value: Any) -> Any:
+        return value.pk if actor_of(self.context["request"]).can("host.view") else None
+
+
+class MachineSerializer(RowSerializer):
+    """What a real server has beside its address. For members of a tenant the machine is no
+    member of the document that they write: what they read of it is always null."""
+
+    host = MachineField(queryset=Host.objects.all(), required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not self.actor.can("host.view"):
+            attrs.pop("host", None)
+        return attrs
+
+
+class RealServerSerializer(MachineSerializer):
     """One address and port behind a virtual service."""
 
     virtual_service: Any = serializers.PrimaryKeyRelatedField(read_only=True)
@@ -87,9 +107,13 @@ class RealServerSerializer(RowSerializer):
             "virtual_service",
             "rip",
             "port",
+            "host",
             "weight",
             "forwarding",
             "effective_forwarding",
+            "tunnel_type",
+            "tunnel_port",
+            "tunnel_checksum",
             "upper_threshold",
             "lower_threshold",
             "apply",
@@ -100,7 +124,7 @@ class RealServerSerializer(RowSerializer):
         ]
 
 
-class NestedRealServerSerializer(RowSerializer):
+class NestedRealServerSerializer(MachineSerializer):
     """A real server in the document of its service; with `id` it is the one that is there."""
 
     id = serializers.IntegerField(required=False, min_value=1)
@@ -111,15 +135,35 @@ class NestedRealServerSerializer(RowSerializer):
             "id",
             "rip",
             "port",
+            "host",
             "weight",
             "forwarding",
+            "tunnel_type",
+            "tunnel_port",
+            "tunnel_checksum",
             "upper_threshold",
             "lower_threshold",
         ]
 
 
+class ServiceAddressSerializer(RowSerializer):
+    """More packets that a service by firewall mark takes: a port, a range of ports, a network
+    of VIPs."""
+
+    last_port = serializers.IntegerField(
+        required=False, min_value=1, max_value=65535, help_text=_("Without it, the first one.")
+    )
+
+    class Meta:
+        model = ServiceAddress
+        fields = ["protocol", "network", "first_port", "last_port"]
+
+
 class VirtualServiceSerializer(RowSerializer):
     """Protocol, VIP and port on one director, its scheduler, and its real servers.
+
+    Matched by firewall mark it also takes the packets of `addresses`; the console gives the
+    mark, `fwmark`, and marks the packets.
 
     `generation` counts the declared changes, `applied_generation` is the last one that was
     seen in place.
@@ -127,6 +171,9 @@ class VirtualServiceSerializer(RowSerializer):
 
     director = VisibleRelatedField(queryset=Director.objects.all())
     tenant = VisibleRelatedField(queryset=Tenant.objects.all(), required=False, allow_null=True)
+    addresses = ServiceAddressSerializer(
+        many=True, required=False, help_text=_("The whole list; one that is not named goes.")
+    )
     real_servers = NestedRealServerSerializer(
         many=True, required=False, help_text=_("The whole list; one that is not named goes.")
     )
@@ -145,11 +192,18 @@ class VirtualServiceSerializer(RowSerializer):
             "protocol",
             "vip",
             "port",
+            "matching",
+            "fwmark",
+            "addresses",
             "forwarding",
+            "tunnel_type",
+            "tunnel_port",
+            "tunnel_checksum",
             "scheduler",
             "scheduler_flags",
             "persistence_timeout",
             "persistence_prefix",
+            "persistence_engine",
             "is_one_packet",
             "is_vip_managed",
             "real_servers",

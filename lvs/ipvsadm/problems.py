@@ -18,6 +18,7 @@ from console.planning import Problem
 from console.planning import mark as _
 
 from .schedulers import SCHEDULERS
+from .tunnels import tunnel_problems, tunnel_unused
 from .types import (
     MAX_PERSISTENCE,
     MAX_THRESHOLD,
@@ -27,8 +28,6 @@ from .types import (
     Protocol,
     Service,
     ServiceKey,
-    TunnelChecksum,
-    TunnelType,
     canonical_flags,
     canonical_netmask,
     stored_port,
@@ -60,6 +59,8 @@ FIELDS = {
     "ipvs-thresholds-crossed": "lower_threshold",
     "ipvs-threshold-near": "upper_threshold",
     "ipvs-tunnel-options": "tunnel",
+    "ipvs-tunnel-port": "tunnel_port",
+    "ipvs-tunnel-checksum": "tunnel_checksum",
     "ipvs-no-servers": "real_servers",
     "ipvs-all-weights-zero": "weight",
     "ipvs-weights-beyond-slots": "weight",
@@ -71,10 +72,14 @@ FIELDS = {
 
 
 def service_problems(
-    service: Service, schedulers: Collection[str] = SCHEDULERS.keys()
+    service: Service,
+    schedulers: Collection[str] = SCHEDULERS.keys(),
+    *,
+    protocols: Collection[str] = (),
 ) -> Iterator[Problem]:
     """What is wrong with a service by itself. `schedulers` are those that the director's
-    kernel has (`schedulers.available`); without, all that are known."""
+    kernel has (`schedulers.available`); without, all that are known. `protocols` are those
+    of the packets that get a firewall mark; without, they may be UDP."""
     subject = str(service.key)
     if service.key.address and not is_unicast(service.key.address):
         yield Problem(
@@ -89,22 +94,26 @@ def service_problems(
         )
     yield from _scheduler(service, schedulers, subject)
     yield from _persistence(service, subject)
-    is_udp = service.key.protocol in (Protocol.UDP, Protocol.FWMARK)
-    if service.one_packet and not is_udp:
+    carried = set(protocols) or {
+        Protocol.UDP if service.key.fwmark else service.key.protocol,
+    }
+    if service.one_packet and Protocol.UDP not in carried:
         yield Problem(
             "ipvs-one-packet-needs-udp",
             subject,
             _("One-packet scheduling is for UDP only."),
             _("Switch it off, or make the service UDP."),
         )
-    if service.pe and not is_udp:
+    if service.pe and carried != {Protocol.UDP}:
         yield Problem(
             "ipvs-pe-needs-udp",
             subject,
-            _("The persistence engine %(engine)s reads UDP packets only."),
+            _(
+                "The persistence engine %(engine)s reads UDP packets only, and the kernel drops"
+                " others."
+            ),
             _("Make the service UDP, or choose no persistence engine."),
             {"engine": service.pe},
-            is_blocking=False,
         )
 
 
@@ -303,25 +312,9 @@ def _thresholds(destination: Destination, subject: str) -> Iterator[Problem]:
 
 
 def _tunnel(destination: Destination, subject: str) -> Iterator[Problem]:
-    tunnel = destination.tunnel
-    if tunnel is None:
+    if destination.tunnel is None:
         return
-    complaint = ""
     if destination.forwarding is not ForwardingMethod.TUNNEL:
-        complaint = _("Tunnel options belong to forwarding by tunnel.")
-    elif tunnel.type is TunnelType.GUE and not 1 <= tunnel.port <= 65535:
-        complaint = _("GUE needs the UDP port that the real server listens on, 1 to 65535.")
-    elif tunnel.type is not TunnelType.GUE and tunnel.port:
-        complaint = _("%(type)s has no port.")
-    elif tunnel.type is TunnelType.IPIP and tunnel.checksum is not TunnelChecksum.NONE:
-        complaint = _("ipip has no checksum of its own.")
-    elif tunnel.type is TunnelType.GRE and tunnel.checksum is TunnelChecksum.REMOTE:
-        complaint = _("Remote checksums are for GUE only.")
-    if complaint:
-        yield Problem(
-            "ipvs-tunnel-options",
-            subject,
-            complaint,
-            _("Put the tunnel options right."),
-            {"type": str(tunnel.type)},
-        )
+        yield tunnel_unused(subject)
+    else:
+        yield from tunnel_problems(destination.tunnel, subject)

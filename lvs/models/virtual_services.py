@@ -44,6 +44,19 @@ class Forwarding(models.TextChoices):
         """The method that the kernel's table has for it."""
         return ForwardingMethod.MASQ if self is Forwarding.FULLNAT else ForwardingMethod(self.value)
 
+    @property
+    def short(self) -> str:
+        """Its name in a list."""
+        return _SHORT[self.value]
+
+    @property
+    def answers_through_director(self) -> bool:
+        """Whether replies of the real servers come back through the director."""
+        return self in (Forwarding.MASQ, Forwarding.FULLNAT)
+
+
+_SHORT = {"masq": "NAT", "route": "DR", "tunnel": "TUN", "fullnat": "Full NAT"}
+
 
 class TunnelKind(models.TextChoices):
     """How a tunnelled packet is wrapped (ipvsadm(8), --tun-type)."""
@@ -239,6 +252,16 @@ class VirtualService(TunnelledModel, StampedModel):
     def address(self) -> str:
         """VIP and port as ipvsadm writes them: 10.0.0.1:80 or [2001:db8::1]:80."""
         return f"[{self.vip}]:{self.port}" if ":" in self.vip else f"{self.vip}:{self.port}"
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether its packets are told by a firewall mark."""
+        return self.matching == self.Matching.MARK
+
+    @property
+    def mark_text(self) -> str:
+        """The firewall mark as nft prints it; "" for a service by address."""
+        return f"0x{self.fwmark:08x}" if self.fwmark is not None else ""
 
     @property
     def is_leaving(self) -> bool:

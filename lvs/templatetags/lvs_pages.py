@@ -10,8 +10,9 @@ from django.template.context import Context
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from lvs import shown
 from lvs.ipvsadm.schedulers import SCHEDULERS
-from lvs.models import VirtualService
+from lvs.models import RealServer, VirtualService
 
 register = template.Library()
 
@@ -50,6 +51,12 @@ def scheduler_words(service: VirtualService) -> str:
 
 
 @register.filter
+def tunnel_words(row: VirtualService | RealServer) -> str:
+    """How packets are wrapped: "gue 6080"."""
+    return shown.tunnel_words(row)
+
+
+@register.filter
 def persistence_words(service: VirtualService) -> str:
     """For how long a client stays with its real server: "5 min for each /24"."""
     seconds = service.persistence_timeout
@@ -63,6 +70,8 @@ def persistence_words(service: VirtualService) -> str:
         span = _("%(count)d min") % {"count": seconds // 60}
     else:
         span = _("%(count)d s") % {"count": seconds}
+    if service.persistence_engine == "sip":
+        return _("%(span)s for each call (SIP)") % {"span": span}
     whole = 128 if ":" in service.vip else 32
     prefix = service.persistence_prefix or whole
     if prefix == whole:

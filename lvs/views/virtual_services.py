@@ -60,7 +60,7 @@ VIRTUAL_SERVICES = ListOf(
         "forwarding": "forwarding",
         "provisioning_status": "provisioning_status",
     },
-    shown=("q", "director", "protocol", "forwarding", "provisioning_status"),
+    shown=("q", "director", "protocol", "matching", "forwarding", "provisioning_status"),
 )
 
 
@@ -102,7 +102,9 @@ def virtual_services(request: HttpRequest) -> HttpResponseBase:
 
 def find(request: HttpRequest, pk: int) -> VirtualService:
     """The one service of the address, or 404."""
-    return find_visible(actor_of(request), SERVICES.prefetch_related("real_servers"), pk=pk)
+    return find_visible(
+        actor_of(request), SERVICES.prefetch_related("real_servers", "addresses"), pk=pk
+    )
 
 
 @require_safe

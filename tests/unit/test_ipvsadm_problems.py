@@ -130,13 +130,13 @@ SERVERS = [
     (SIX, server("::ffff:a01:1"), ["server-not-unicast"]),
     (SIX, server("::1"), []),
     (WEB, server(method=TUNNEL, tunnel=Tunnel(GUE, 6080, TunnelChecksum.REMOTE)), []),
-    (WEB, server(method=TUNNEL, tunnel=Tunnel(GUE)), ["tunnel-options"]),
-    (WEB, server(method=TUNNEL, tunnel=Tunnel(GUE, 65536)), ["tunnel-options"]),
+    (WEB, server(method=TUNNEL, tunnel=Tunnel(GUE)), ["tunnel-port"]),
+    (WEB, server(method=TUNNEL, tunnel=Tunnel(GUE, 65536)), ["tunnel-port"]),
     (WEB, server(tunnel=Tunnel()), ["tunnel-options"]),
     (
         WEB,
         server(method=TUNNEL, tunnel=Tunnel(TunnelType.GRE, 0, TunnelChecksum.REMOTE)),
-        ["tunnel-options"],
+        ["tunnel-checksum"],
     ),
 ]
 
@@ -160,12 +160,12 @@ def test_servers(key: ServiceKey, one: Destination, expected: list[str]) -> None
         (
             WEB,
             server(method=TUNNEL, tunnel=Tunnel(TunnelType.IPIP, 5)),
-            ["tunnel-options"],
+            ["tunnel-port"],
         ),
         (
             WEB,
             server(method=TUNNEL, tunnel=Tunnel(checksum=TunnelChecksum.FULL)),
-            ["tunnel-options"],
+            ["tunnel-checksum"],
         ),
     ],
 )

@@ -30,14 +30,14 @@ from lvs.models import RealServer, VirtualService
 
 SERVICES = (
     VirtualService.objects.select_related("director__host")
-    .prefetch_related("real_servers")
+    .prefetch_related("real_servers__host", "addresses")
     .annotate(
         live_operation=Coalesce(
             live_operation("lvs.virtualservice"), live_operation("lvs.director", "director_id")
         )
     )
 )
-_SERVERS = RealServer.objects.select_related("virtual_service").annotate(
+_SERVERS = RealServer.objects.select_related("virtual_service", "host").annotate(
     live_operation=live_operation("lvs.director", "virtual_service__director_id")
 )
 
