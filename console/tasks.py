@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from console import onboarding, operations
 from console.execution import execute
+from console.metrics import writing
 from console.models import IdempotentAnswer
 
 
@@ -29,6 +30,7 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Forget the answers that nobody can ask for again."""
+    """Forget the answers that nobody can ask for again, and measurements past their time."""
     day_ago = timezone.now() - timedelta(days=1)
     IdempotentAnswer.objects.filter(created_at__lt=day_ago).delete()
+    writing.forget()

@@ -18,7 +18,7 @@ from console.execution import Refusal, Run
 from console.models import Host, Operation
 from console.planning import Step
 from console.remote.transport import RemoteError, Result
-from lvs import declared, drift, execute, observe, seen
+from lvs import counting, declared, drift, execute, observe, seen
 from lvs.models import Director
 from lvs.observe import Runner
 
@@ -50,8 +50,10 @@ def poll(pk: int) -> None:
     )
     if director is None or Operation.objects.on(director).live().exists():
         return
+    run = _unjournalled(director)
     try:
-        is_believed = look_at(director, _unjournalled(director))
+        is_believed = look_at(director, run)
+        counting.count(director, run)
     except RemoteError as error:
         hosts.note_failure(error)
         seen.keep_error(director, str(error))

@@ -14,6 +14,9 @@ APPS = ("console", "vps", "lvs")
 
 #: Values in, values out: no Django, no clock of ours, no network. A package stands for all of it.
 PURE = (
+    "console.metrics.cells",
+    "console.metrics.packing",
+    "console.metrics.spans",
     "console.planning",
     "console.preflight",
     "console.remote.transport",

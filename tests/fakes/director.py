@@ -70,6 +70,7 @@ class FakeDirector(FakeTransport):
 
     def _shell(self, argv: tuple[str, ...], stdin: bytes) -> subprocess.CompletedProcess[bytes]:
         (self.root / "proc/net/ip_vs").write_text(self.table.proc_text())
+        (self.root / "proc/net/ip_vs_stats").write_text(self.table.totals_text())
         state = self.root / "state"
         state.write_bytes(pickle.dumps(self.table.__dict__))
         done = subprocess.run(

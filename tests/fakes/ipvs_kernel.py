@@ -93,6 +93,10 @@ class FakeIpvs:
         """/proc/net/ip_vs."""
         return ipvs_print.proc(self._hashed(), self.hz)
 
+    def totals_text(self) -> str:
+        """/proc/net/ip_vs_stats: here the sum of what the services count."""
+        return ipvs_print.totals(self._hashed())
+
     def save_text(self) -> str:
         """`ipvsadm -S -n`."""
         return ipvs_print.save(self._sorted())

@@ -206,6 +206,17 @@ def proc(entries: list[Entry], hz: int) -> str:
     return "".join(lines)
 
 
+def totals(entries: list[Entry]) -> str:
+    sums = [sum(entry.counters[place] for entry in entries) for place in range(5)]
+    return (
+        "   Total Incoming Outgoing         Incoming         Outgoing\n"
+        "   Conns  Packets  Packets            Bytes            Bytes\n"
+        f"{sums[0]:8X} {sums[1]:8X} {sums[2]:8X} {sums[3]:16X} {sums[4]:16X}\n\n"
+        " Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
+        f"{0:8X} {0:8X} {0:8X} {0:16X} {0:16X}\n"
+    )
+
+
 def _hex_title(service: Service) -> str:
     return f"{NAMES[service.protocol]}  {_hex(service.af, service.address, service.port)}"
 
