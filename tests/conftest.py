@@ -20,7 +20,10 @@ from tests import factories
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,  # a database for each worker
+) -> None:
     """SQLite in a file, as in production: threads of a test then meet real locks."""
     default = connections["default"]
     if default.vendor == "sqlite":

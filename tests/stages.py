@@ -74,7 +74,8 @@ def check(*argv: str, env: Mapping[str, str] | None = None) -> Tally:
 
 
 def pytest(*paths: str, env: Mapping[str, str] | None = None, workers: str = "") -> Tally:
-    """Run the tests below `paths`, in a state directory of their own; `workers` at once."""
+    """Run the tests below `paths`, in a state directory of their own; with `workers`, so many
+    files at once."""
     with tempfile.TemporaryDirectory(prefix="ek-") as directory:
         report = Path(directory) / "report.xml"
         command = (
@@ -87,7 +88,7 @@ def pytest(*paths: str, env: Mapping[str, str] | None = None, workers: str = "")
             *paths,
         )
         if workers:
-            command += ("-n", workers)
+            command += ("-n", workers, "--dist", "loadfile")
         code = run(*command, env={"EVENKEEL_STATE_DIR": f"{directory}/state", **(env or {})})
         tally = read_report(report) if report.exists() else Tally()
     if code != 0 or tally.passed == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -218,11 +219,13 @@ def test_an_interruption_says_so_and_leaves_no_process(machine: Machine) -> None
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell cannot trap what its parent ignored: these tests may run in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 30
     while not (machine.tree / "var/setup/npm.log").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.killpg(process.pid, 2)  # what Ctrl-C sends to a terminal's foreground group
+    os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C sends to a terminal's foreground group
     _, said = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "interrupted; run it again" in said
