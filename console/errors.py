@@ -57,6 +57,14 @@ class WrongState(VerbRefused):
     status = 409
 
 
+class WouldNotWork(VerbRefused):
+    """What is asked cannot work where the machines stand; the message says why, and what
+    would mend it."""
+
+    code = "would-not-work"
+    status = 409
+
+
 class Stale(VerbRefused):
     """Somebody changed the object since it was read (If-Match, RFC 9110 13.1.1)."""
 

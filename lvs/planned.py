@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_interface
 from typing import Any
 
 from django.http import Http404
 from django.utils.translation import gettext as _
 
 from console.planning import Plan, Problem
-from lvs import declared, matching
+from lvs import declared, matching, situations
 from lvs.director import planner as around
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import planner, pools, problems, render
 from lvs.ipvsadm.parse import parse_save
 from lvs.ipvsadm.schedulers import SCHEDULERS
-from lvs.ipvsadm.topology import topology_problems
-from lvs.ipvsadm.types import Protocol, ServiceKey, Table, VirtualEntry
+from lvs.ipvsadm.types import (
+    Connections,
+    Destination,
+    DestinationKey,
+    Protocol,
+    ServiceKey,
+    Table,
+    VirtualEntry,
+)
 from lvs.models import Director, VirtualService
 
 
@@ -94,17 +100,20 @@ def advice(service: VirtualService) -> list[Problem]:
     servers = list(entry.destinations.values())
     schedulers = kernel_schedulers(director) or SCHEDULERS.keys()
     protocols = matching.protocols_of(service, service.addresses.all())
-    networks = [ip_interface(address).network for address in surroundings.all_addresses()]
     return [
         *around.problems(declared.wanted_around(director), surroundings),
         *problems.service_problems(entry.service, schedulers, protocols=protocols),
-        *pools.pool_problems(entry.service, servers),
-        *topology_problems(
-            servers,
-            director_addresses=surroundings.bare_addresses() - {service.vip},
-            director_networks=[network for network in networks if network.num_addresses > 1],
-        ),
+        *pools.pool_problems(entry.service, servers, _connections(service, servers)),
+        *situations.problems_of(service, service.real_servers.all()),
     ]
+
+
+def _connections(
+    service: VirtualService, servers: Iterable[Destination]
+) -> dict[DestinationKey, Connections]:
+    """The connections that each real server held when the table was last read whole."""
+    counts = service.director.counts_of(declared.key_of(service)) if service.pk else {}
+    return {one.key: Connections(*found) for one in servers if (found := counts.get(str(one.key)))}
 
 
 def kernel_schedulers(director: Director) -> frozenset[str] | None:

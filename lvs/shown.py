@@ -163,6 +163,12 @@ def advice_for(actor: Actor, service: VirtualService) -> list[Problem]:
     return [problem for problem in found if problem.code not in _OF_THE_DIRECTOR]
 
 
+def is_blocked(service: VirtualService, problems: Iterable[Problem]) -> bool:
+    """Whether Apply would be refused: what is in place already is not held up."""
+    is_pending = service.generation != service.applied_generation and not service.is_leaving
+    return is_pending and any(problem.is_blocking for problem in problems)
+
+
 def servers_of(
     service: VirtualService, rows: Iterable[RealServer], live: dict[str, Any]
 ) -> list[ServerShown]:

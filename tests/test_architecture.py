@@ -24,6 +24,7 @@ PURE = (
     "lvs.ipvsadm",
     "lvs.keepalived",
     "lvs.realserver",
+    "lvs.topology",
     "vps.capacity",
     "vps.virsh",
 )

@@ -99,6 +99,12 @@ _TYPES = (
         _("Read “detail”, change what it says, then try again."),
     ),
     ProblemType(
+        "would-not-work",
+        409,
+        _("It would not work where the machines stand"),
+        _("Read “detail”: it says what stands in the way, and what mends it."),
+    ),
+    ProblemType(
         "idempotency-key-in-use",
         409,
         _("The first request with this Idempotency-Key is still being answered"),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from console import operations
 from console.access import Actor
+from console.errors import WouldNotWork
 from console.models import Operation
+from lvs import situations
 from lvs.models import Director, VirtualService
 
 
@@ -17,6 +21,7 @@ def begin_apply(
 
     The operation belongs to the tenant that the services share, if they do.
     """
+    refuse_hopeless(director, services)
     parameters: dict[str, Any] = {}
     tenants = set()
     if services is not None:
@@ -29,3 +34,19 @@ def begin_apply(
         parameters=parameters,
         tenant=tenants.pop() if len(tenants) == 1 else None,
     )
+
+
+def refuse_hopeless(director: Director, services: list[VirtualService] | None) -> None:
+    """Refuse to apply what cannot work where the machines stand, in words.
+
+    Only what is about to change is judged: what is in place already stays in reach.
+    """
+    for problem in situations.blocking(director, services):
+        raise WouldNotWork(
+            _("It would not work. %(subject)s: %(reason)s %(remedy)s")
+            % {
+                "subject": problem.subject,
+                "reason": problem.text(_),
+                "remedy": problem.remedy_text(_),
+            }
+        )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from shlex import quote
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lvs.director import boot
-from lvs.director.types import Surroundings
+from lvs.director.types import Surroundings, Way
 from lvs.ipvsadm import parse, partial
 from lvs.ipvsadm.combine import Sample
 from lvs.ipvsadm.digest import PROC, PROGRAM, digest_of
@@ -51,6 +51,8 @@ echo '@@ kernel'
 uname -r
 echo '@@ addresses'
 ip -j address show
+echo '@@ routes'
+ip -j route show table all type unicast
 echo '@@ forwarding'
 cat /proc/sys/net/ipv4/ip_forward
 cat /proc/sys/net/ipv6/conf/all/forwarding 2>/dev/null || echo 0
@@ -142,6 +144,7 @@ def _surroundings(parts: dict[str, str]) -> Surroundings:
     return Surroundings(
         kernel=parts["kernel"].strip(),
         addresses=_addresses(parts["addresses"]),
+        routes=_routes(parts["routes"]),
         forwards_ipv4=ipv4 == "1",
         forwards_ipv6=ipv6 == "1",
         files={
@@ -150,6 +153,24 @@ def _surroundings(parts: dict[str, str]) -> Surroundings:
         },
         is_unit_enabled=parts["unit"].strip() == "enabled",
     )
+
+
+def _routes(text: str) -> tuple[Way, ...] | None:
+    """The routes, or None where iproute2 gave none that can be read: they are only advice."""
+    try:
+        return tuple(_way(entry) for entry in json.loads(text) if "dst" in entry)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return None
+
+
+def _way(entry: dict[str, Any]) -> Way:
+    """One route; of several next hops the first. Only IPv6 routes have a preference, which is
+    how a default route without a gateway shows its family."""
+    hop = entry.get("nexthops", [entry])[0]
+    gateway = hop.get("gateway") or hop.get("via", {}).get("host", "")
+    is_ipv6 = ":" in entry["dst"] or ("." not in entry["dst"] and "pref" in entry)
+    network = entry["dst"] if entry["dst"] != "default" else "::/0" if is_ipv6 else "0.0.0.0/0"
+    return Way(network, gateway, hop.get("dev", ""), str(entry.get("table", "main")))
 
 
 def _addresses(text: str) -> dict[str, tuple[str, ...]]:

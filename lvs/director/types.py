@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Way(NamedTuple):
+    """A unicast route: its network in CIDR notation, the gateway or "", device and table."""
+
+    network: str
+    gateway: str
+    device: str
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +21,14 @@ class Surroundings:
     """What was seen around the table.
 
     `addresses` maps each interface to its addresses with prefix ("10.0.0.1/24").
+    `routes` is None where they were not read.
     `files` maps the paths of our own files to the SHA-256 of their content, without those
     that are missing. `is_unit_enabled` says whether the table comes back at boot.
     """
 
     kernel: str = ""
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    routes: tuple[Way, ...] | None = None
     forwards_ipv4: bool = False
     forwards_ipv6: bool = False
     files: dict[str, str] = field(default_factory=dict)
@@ -36,6 +47,7 @@ class Surroundings:
         return {
             "kernel": self.kernel,
             "addresses": {name: list(held) for name, held in self.addresses.items()},
+            "routes": None if self.routes is None else [list(way) for way in self.routes],
             "forwards_ipv4": self.forwards_ipv4,
             "forwards_ipv6": self.forwards_ipv6,
             "files": self.files,
@@ -48,6 +60,9 @@ class Surroundings:
         return cls(
             kernel=data.get("kernel", ""),
             addresses={name: tuple(held) for name, held in data.get("addresses", {}).items()},
+            routes=None
+            if data.get("routes") is None
+            else tuple(Way(*way) for way in data["routes"]),
             forwards_ipv4=data.get("forwards_ipv4", False),
             forwards_ipv6=data.get("forwards_ipv6", False),
             files=data.get("files", {}),

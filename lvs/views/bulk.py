@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from console.access import actor_of, require, visible_to
-from lvs import dryrun, planned, plans
+from lvs import dryrun, planned, plans, situations
 from lvs.actions import bulk as verbs
 from lvs.models import VirtualService
 
@@ -44,10 +44,12 @@ def review(request: HttpRequest) -> HttpResponse:
     for service in services:
         require(actor, "virtual_service.manage", service)
     is_removal = request.GET.get("do") == "remove"
+    shares = _shares(services, is_removal=is_removal)
     context = {
         "services": services,
         "is_removal": is_removal,
-        "shares": _shares(services, is_removal=is_removal),
+        "shares": shares,
+        "is_blocked": any(share["problems"] for share in shares),
         "expect": verbs.words_for_removal(services),
     }
     return render(request, "lvs/review.html", context)
@@ -64,6 +66,7 @@ def _shares(services: list[VirtualService], *, is_removal: bool) -> list[dict[st
             "director": director,
             "services": ours,
             "plan": plan(director, ours),
+            "problems": [] if is_removal else situations.blocking(director, ours),
         }
         for director, ours in by_director.items()
     ]

@@ -122,6 +122,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
     plan = plans.plan_for(service)
     servers = shown.servers_of(service, rows, live)
     operations = _operations(actor, service)
+    problems = shown.advice_for(actor, service)
     return {
         "service": service,
         "director": service.director,
@@ -132,7 +133,8 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "seen": live,
         "servers": servers,
         "path": shown.path_of(service, servers),
-        "problems": shown.advice_for(actor, service),
+        "problems": problems,
+        "is_blocked": shown.is_blocked(service, problems),
         "proof": proven.proof_of(service, rows),
         "history": [one for one in operations if _is_about(one, service)][:HISTORY],
         "live": next((one for one in operations if one.is_live), None),

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import json
 import sys
+from ipaddress import ip_interface
 from pathlib import Path
 
 
 def main(store: Path, words: list[str]) -> int:
     held: dict[str, list[str]] = json.loads(store.read_text())
+    if words[:2] == ["-j", "route"]:
+        print(json.dumps([route for name, addresses in held.items() for route in _ways(name,
+                          addresses)]))  # fmt: skip
+        return 0
     if words[:1] == ["-j"]:
         print(json.dumps([_link(name, addresses) for name, addresses in held.items()]))
         return 0
@@ -35,6 +40,15 @@ def _link(name: str, addresses: list[str]) -> dict[str, object]:
         for address, _, prefix in (one.partition("/") for one in addresses)
     ]
     return {"ifname": name, "addr_info": info}
+
+
+def _ways(name: str, addresses: list[str]) -> list[dict[str, object]]:
+    """Its own networks, and the world behind host 254 of the first of pub0."""
+    networks = [ip_interface(one).network for one in addresses if not one.endswith(("/32", "/128"))]
+    ways: list[dict[str, object]] = [{"dst": str(one), "dev": name} for one in networks]
+    if name == "pub0" and networks:
+        ways.append({"dst": "default", "gateway": str(networks[0][254]), "dev": name})
+    return ways
 
 
 def _change(held: dict[str, list[str]], words: list[str]) -> str:

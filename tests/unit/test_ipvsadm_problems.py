@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_network
 
 import pytest
 
 from console.planning import Problem
-from lvs.ipvsadm import pools, problems, topology
+from lvs.ipvsadm import pools, problems
 from lvs.ipvsadm.render import destination_line, service_line
 from lvs.ipvsadm.schedulers import SCHEDULERS, available
 from lvs.ipvsadm.types import (
@@ -38,7 +37,7 @@ def codes(found: Iterable[Problem]) -> list[str]:
     """The codes, after checking that each problem is complete."""
     found = list(found)
     for problem in found:
-        assert problem.code in problems.FIELDS.keys() | topology.FIELDS.keys()
+        assert problem.code in problems.FIELDS
         assert problem.subject
         for said in (problem.text(), problem.remedy_text()):
             assert said.endswith(".")
@@ -245,33 +244,6 @@ def test_an_unmanaged_service_is_not_taken_silently() -> None:
     table = table_of([VirtualEntry.of(Service(WEB)), VirtualEntry.of(Service(DNS))])
     assert codes(pools.unmanaged_conflicts(table, table, {DNS})) == ["unmanaged-conflict"]
     assert codes(pools.unmanaged_conflicts(table, {}, ())) == []
-
-
-LAN = ip_network("10.1.0.0/24")
-
-
-@pytest.mark.parametrize(
-    ("one", "expected"),
-    [
-        (server(), ["masq-one-network"]),
-        (server("10.2.0.1"), []),
-        (server(method=ROUTE), []),
-        (server("10.2.0.1", method=ROUTE), ["route-other-network"]),
-        (server("fd00::9", method=ROUTE), []),
-        (server("10.1.0.254", method=ROUTE), ["director-is-server"]),
-        (server("10.2.0.1", method=TUNNEL, tunnel=Tunnel()), []),
-        (server("10.1.0.255"), ["server-is-broadcast"]),
-    ],
-)
-def test_topology(one: Destination, expected: list[str]) -> None:
-    found = topology.topology_problems(
-        [one],
-        director_addresses={"10.1.0.254"},
-        director_networks=[LAN],
-        client_networks=[LAN],
-    )
-    assert codes(found) == expected
-    assert codes(topology.topology_problems([one])) == []
 
 
 def test_every_scheduler_is_described_and_takes_its_flags() -> None:
