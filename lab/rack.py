@@ -217,7 +217,7 @@ class Rack:
                 raise LabError(
                     f"port {port} on {ADDRESS}, which leads to {machine.name} in rack"
                     f" {self.instance}, is taken by another program; choose another rack:"
-                    f" --instance N, with N from 0 to {topology.MAX_INSTANCES - 1}"
+                    f" --instance N (make: RACK=N), with N from 0 to {topology.MAX_INSTANCES - 1}"
                 )
 
     def _locked(self) -> AbstractContextManager[None]:
