@@ -30,7 +30,7 @@ def converge(
 
     `observe` reads the machine, `plan` is pure. `check` may raise Refusal before a pass
     runs (a cap on removals, say). A step whose outcome is unknown ends its pass: the next
-    observation tells what happened. A pass that leaves as much as there was is the last.
+    observation tells what happened. Another pass that leaves as much as there was is the last.
     Returns the last observation and the outcome. Raises Refusal when something is left.
     """
     observed = observe()
@@ -40,11 +40,11 @@ def converge(
         if check is not None:
             check(observed, left)
         passes += 1
-        ran, said = _apply(run, session, left, fence)
+        ran, said, is_known = _apply(run, session, left, fence)
         steps_run += ran
         observed = observe()
         before, left = left, plan(observed)
-        if left == before:
+        if left == before and is_known:
             break
     outcome = Outcome(left=left, passes=passes, steps_run=steps_run, said=said)
     if not outcome.is_converged:
@@ -58,21 +58,23 @@ def converge(
     return observed, outcome
 
 
-def _apply(run: Run, session: Session, plan: Plan, fence: Fence) -> tuple[int, str]:
-    """Run the steps in order; stop at the first that fails or whose outcome is unknown."""
+def _apply(run: Run, session: Session, plan: Plan, fence: Fence) -> tuple[int, str, bool]:
+    """Run the steps in order; stop at the first that fails or whose outcome is unknown.
+
+    Returns how many ran, what was said, and whether all outcomes are known."""
     said: list[str] = []
     for count, step in enumerate(plan, start=1):
         try:
             result = run.run(session, step, fence=fence)
         except OutcomeUnknown as error:
             run.check()
-            return count, str(error)
+            return count, str(error), False
         if result.stderr.strip():
             said.append(result.stderr.strip())
         if not result.ok:
             said.append(f"exit code {result.exit_code}")
-            return count, "\n".join(said)
-    return len(plan.steps), "\n".join(said)
+            return count, "\n".join(said), True
+    return len(plan.steps), "\n".join(said), True
 
 
 def describe(plan: Plan, limit: int = 50) -> list[str]:

@@ -223,6 +223,8 @@ def _try_later(operation: Operation, error: RemoteError) -> bool:
     if is_final or not is_passing:
         return False
     delay = RETRY_DELAYS[operation.attempt - 1]
+    if operation.attempt == len(RETRY_DELAYS):
+        delay = max(delay, error.patience)
     return operations.put_back(operation, delay=delay, error=str(error))
 
 

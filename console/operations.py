@@ -143,6 +143,11 @@ def claim(pk: int) -> Operation | None:
     return Operation.objects.get(pk=pk) if taken else None
 
 
+def last_fence(operation: Operation) -> int:
+    """The highest fence that any claim of this operation can have."""
+    return operation.fence - operation.fence % _FENCES_PER_OPERATION + _FENCES_PER_OPERATION - 1
+
+
 def _mine(operation: Operation) -> models.QuerySet[Operation]:
     """The row, as long as this claim holds it."""
     return Operation.objects.filter(

@@ -47,8 +47,9 @@ class Step:
     `argv` is a tuple of words, quoted once by the transport. `lines` are the
     batch; the bytes on standard input are `stdin`, or the lines joined by
     newlines when `stdin` is None. `is_destructive` marks a step that takes
-    something away. `secrets` are strings that must never be shown or stored.
-    `timeout` is in seconds and is kept by the remote side.
+    something away. `keep` is a shell fragment that is run before a change and prints the
+    shell lines that take the step back afterwards. `secrets` are strings that must never
+    be shown or stored. `timeout` is in seconds and is kept by the remote side.
     """
 
     title: str
@@ -57,6 +58,7 @@ class Step:
     stdin: bytes | None = None
     is_destructive: bool = False
     timeout: float = 60.0
+    keep: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from console.planning import Line, Plan, Step
 from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
-from lvs import declared, drift, expected, observe, seen
+from lvs import declared, drift, expected, observe, seen, undoing
 from lvs.director import boot
 from lvs.director import planner as around
 from lvs.director.sample import Look
@@ -33,6 +33,8 @@ _QUICK_SERVICES = 20
 #: Appended lines that a saved rules file may carry before it is written whole again.
 _SAVED_LINES = 1000
 _CHUNK = 900
+#: Seconds that the director has for undoing by itself before it is asked for the last time.
+_UNDOING = 10.0
 
 _APPEND = 'cat >> "$1" && sync "$1" && sha256sum "$1"'
 
@@ -49,6 +51,7 @@ class Change:
     director: Director
     session: Session
     services: QuerySet[VirtualService]
+    guard: undoing.Guard
     is_automatic: bool = False
     applied: list[Line] = field(default_factory=list)
     passes: int = 0
@@ -56,6 +59,19 @@ class Change:
     def step(self, step: Step) -> Result:
         """Run a reading step in the operation's journal."""
         return self.run.run(self.session, step)
+
+    def look(self, keys: Collection[ServiceKey] | None = None) -> Look:
+        """Look at the whole table, or quickly at the services of `keys`, with an eye on the
+        timed undo."""
+        self.guard.looking()
+        machine = self.session.machine
+        found = (
+            observe.look_whole(self.step, machine)
+            if keys is None
+            else observe.look_quick(self.step, machine, keys)
+        )
+        self.guard.saw(found)
+        return found
 
 
 def apply(run: Run) -> dict[str, Any]:
@@ -71,9 +87,15 @@ def apply(run: Run) -> dict[str, Any]:
         services = services.filter(pk__in=wanted)
     is_automatic = bool(run.operation.parameters.get("automatic"))
     try:
-        change = Change(run, director, run.session(director.host), services, is_automatic)
-        result = _apply(change)
-    except (Stopped, HostUnreachable, OutcomeUnknown):
+        session = run.session(director.host)
+        guard = undoing.Guard(run, director, session)
+        change = Change(run, director, session, services, guard, is_automatic)
+        with undoing.rolled_back(guard, director):
+            result = _apply(change)
+    except Stopped:
+        raise
+    except (HostUnreachable, OutcomeUnknown) as error:
+        error.patience = director.confirm_seconds + _UNDOING
         raise
     except Exception as error:
         _note_failure(director, services, is_automatic, error)
@@ -153,10 +175,11 @@ def _apply_whole(change: Change) -> Look:
 
     def look_again() -> Look:
         proved = _look_for_proof(change, looks[0], desired, owned) if looks else None
-        looks.append(proved or observe.look_whole(change.step, change.session.machine))
+        looks.append(proved or change.look())
         return looks[-1]
 
     look, _outcome = _converge(change, desired, owned, look_again)
+    change.guard.confirm(look)
     everything = declared.owned_keys(director.virtual_services.all())
     look = _save_for_boot(change, look, lambda: seen.restrict(look.read.table, everything))
     seen.keep_look(director, look, everything)
@@ -169,9 +192,7 @@ def _look_for_proof(
     """What a large change came to, without reading the table where its digest can tell."""
     if planner.entry_count(desired) <= settings.LARGE_TABLE:
         return None
-    return expected.proved_by_digest(
-        before, desired, owned, lambda: observe.look_quick(change.step, change.session.machine)
-    )
+    return expected.proved_by_digest(before, desired, owned, lambda: change.look(()))
 
 
 def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
@@ -187,7 +208,7 @@ def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
     rests: list[str] = []
 
     def look() -> Look:
-        found = observe.look_quick(change.step, change.session.machine, sorted(owned))
+        found = change.look(sorted(owned))
         if not rests and found.digest != director.table_digest:
             raise _Moved
         rests.append(found.rest_digest)
@@ -196,6 +217,7 @@ def _apply_quick(change: Change, services: QuerySet[VirtualService]) -> None:
     last, _outcome = _converge(change, desired, owned, look)
     if len(set(rests)) > 1:
         raise _Moved
+    change.guard.confirm(last)
     seen.keep_part(director, _save_for_boot(change, last, None), owned)
 
 
@@ -224,6 +246,7 @@ def _converge(
             _forget_saved(change, found)
             change.applied.extend(lines)
             change.passes += 1
+        change.guard.arm(planned, found, owned)
 
     return converge(
         change.run,
@@ -231,7 +254,7 @@ def _converge(
         observe=look,
         plan=plan,
         check=check,
-        fence=change.run.fence(f"director-{change.director.pk}"),
+        fence=change.guard.fence,
     )
 
 
@@ -285,7 +308,7 @@ def _save_for_boot(change: Change, look: Look, table: Callable[[], Table] | None
         saved_lines = 0
     else:
         raise _Moved
-    result = change.run.run(change.session, step, fence=change.run.fence(f"director-{director.pk}"))
+    result = change.run.run(change.session, step, fence=change.guard.fence)
     digest = result.stdout.split(" ", 1)[0]
     if not result.ok or len(digest) != 64:
         raise Refusal(

@@ -149,6 +149,15 @@ class Pool:
                 line.last_used = self._clock()
                 self._changed.notify_all()
 
+    def dial(self, endpoint: Endpoint) -> None:
+        """Make a connection beside those that are there, and hang up: a machine that
+        answers on old ones only is cut off. Raises as `ssh.connect`."""
+        if self._pid != os.getpid():
+            self._start_over()
+        with self._changed:
+            target = self._target(endpoint)
+        self._hang_up(self._connect(endpoint, target))
+
     def reset(self, endpoint: Endpoint) -> None:
         """Forget the failures of a machine, so that the next command dials."""
         with self._changed:

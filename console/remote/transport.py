@@ -70,6 +70,8 @@ class RemoteError(Exception):
 
     #: A stable word for programs, journals and alerts.
     code = "remote-error"
+    #: Seconds that the last try should wait at least: until the machine has helped itself.
+    patience = 0.0
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ UNIT = f"/etc/systemd/system/{UNIT_NAME}"
 
 #: Enabling is a link on the disk; nothing has to be reloaded for it now.
 ENABLE = f"systemctl --root=/ enable -q {UNIT_NAME}"
+DISABLE = f"systemctl --root=/ disable -q {UNIT_NAME}"
 IS_ENABLED = f"systemctl --root=/ is-enabled {UNIT_NAME}"
 
 UNIT_TEXT = f"""\

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from console.planning import Effect, Line, Plan, Problem, Step
 from console.planning import mark as _
-from lvs.director import boot
+from lvs.director import boot, undo
 from lvs.director.types import OwnFile, Surroundings, Wanted
 
 #: Writes standard input to $1: to a new file first, flushed, then renamed over the old one.
@@ -103,7 +103,8 @@ def _files(wanted: Wanted, observed: Surroundings) -> Plan:
         return Plan()
     script = "".join(_script(file) for file in stale) + f"{boot.ENABLE}\n"
     title = _("Have table, VIPs and forwarding put back at boot")
-    return Plan((Step(title, ("sh", "-e", "-s"), stdin=script.encode()),))
+    keep = undo.keep_files(*(file.path for file in stale))
+    return Plan((Step(title, ("sh", "-e", "-s"), stdin=script.encode(), keep=keep),))
 
 
 def _script(file: OwnFile) -> str:

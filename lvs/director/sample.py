@@ -11,7 +11,7 @@ from collections.abc import Collection
 from shlex import quote
 from typing import Any, NamedTuple
 
-from lvs.director import boot
+from lvs.director import boot, undo
 from lvs.director.types import Surroundings, Way
 from lvs.ipvsadm import parse, partial
 from lvs.ipvsadm.combine import Sample
@@ -60,6 +60,8 @@ echo '@@ files'
 sha256sum {_FILES} 2>/dev/null
 echo '@@ unit'
 {boot.IS_ENABLED} 2>/dev/null
+echo '@@ undo'
+{undo.LIST}
 echo '@@ {END}'
 """
 #: The reading of a few services, from the same copy of the kernel's listing as the digest.
@@ -152,6 +154,7 @@ def _surroundings(parts: dict[str, str]) -> Surroundings:
             for digest, _, path in (line.partition("  ") for line in parts["files"].splitlines())
         },
         is_unit_enabled=parts["unit"].strip() == "enabled",
+        undos=undo.read_list(parts.get("undo", "")),
     )
 
 

@@ -23,7 +23,9 @@ class Surroundings:
     `addresses` maps each interface to its addresses with prefix ("10.0.0.1/24").
     `routes` is None where they were not read.
     `files` maps the paths of our own files to the SHA-256 of their content, without those
-    that are missing. `is_unit_enabled` says whether the table comes back at boot.
+    that are missing. `is_unit_enabled` says whether the table comes back at boot. `undos`
+    are the timed undos that lie there, by operation: when they ran, in seconds since 1970,
+    None while they are pending; they are no part of what is compared or kept.
     """
 
     kernel: str = ""
@@ -33,6 +35,7 @@ class Surroundings:
     forwards_ipv6: bool = False
     files: dict[str, str] = field(default_factory=dict)
     is_unit_enabled: bool = False
+    undos: dict[int, int | None] = field(default_factory=dict, compare=False)
 
     def all_addresses(self) -> list[str]:
         """Every address with its prefix."""

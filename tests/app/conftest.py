@@ -10,6 +10,7 @@ import pytest
 from django.utils.module_loading import import_string
 
 from console import machines, operations
+from console.machines import Dial
 from console.models import Host, Operation
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable
@@ -32,6 +33,15 @@ class Fleet:
             raise HostUnreachable(host.name, "no answer within 10 s")
         return fake.session()
 
+    def redial(self, host: Host) -> Dial:
+        """A new connection works as long as the machine is there and not cut off."""
+        return lambda: self._dial(host)
+
+    def _dial(self, host: Host) -> None:
+        fake = self.machines.get(host.name)
+        if fake is None or fake.refuses_dials:
+            raise HostUnreachable(host.name, "no answer within 10 s")
+
     def director(self, name: str = "lb1") -> tuple[Director, FakeDirector]:
         """A declared director and its machine, with pub0 for VIPs."""
         fake = FakeDirector(
@@ -49,6 +59,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """An empty fleet that the console's workers reach."""
     found = Fleet(tmp_path)
     monkeypatch.setattr(machines, "session", found.session)
+    monkeypatch.setattr(machines, "redial", found.redial)
     return found
 
 

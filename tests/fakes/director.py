@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+from console.remote.transport import HostUnreachable, OutcomeUnknown, RemoteError, Result
 from tests.fakes.ipvs_kernel import FakeIpvs
 from tests.fakes.transport import Answer, Call, FakeTransport
 
 _REPOSITORY = Path(__file__).parents[2]
-_PLACES = ("/etc/", "/proc/net/", "/proc/sys/", "/run/")
+_PLACES = ("/etc/", "/proc/net/", "/proc/sys/", "/run/", "/var/lib/evenkeel")
 
 
 class FakeDirector(FakeTransport):
@@ -27,12 +30,14 @@ class FakeDirector(FakeTransport):
         super().__init__(machine)
         self.root = root
         self.table = FakeIpvs()
-        for name in ("bin", "etc/systemd/system", "proc/net", "proc/sys/net/ipv4", "run",
+        for name in ("bin", "etc/systemd/system", "proc/net", "proc/sys/net/ipv4", "run", "timers",
                      "proc/sys/net/ipv6/conf/all"):  # fmt: skip
             (root / name).mkdir(parents=True, exist_ok=True)
         (root / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
         (root / "proc/sys/net/ipv6/conf/all/forwarding").write_text("0\n")
         self.addresses = interfaces
+        #: While the machine holds this address, nobody reaches it.
+        self.cut_by = ""
         self._write_tools()
         self.on((), self._execute)
 
@@ -52,6 +57,10 @@ class FakeDirector(FakeTransport):
     def reboot(self) -> None:
         """Lose what a kernel loses, then start the unit if it is enabled."""
         self.table.reboot()
+        shutil.rmtree(self.root / "run")
+        (self.root / "run").mkdir()
+        for name in self.timers:
+            (self.root / "timers" / name).unlink()
         self.addresses = {
             name: [one for one in held if not one.endswith(("/32", "/128"))]
             for name, held in self.addresses.items()
@@ -63,6 +72,37 @@ class FakeDirector(FakeTransport):
         for line in unit.read_text().splitlines():
             if line.startswith("ExecStart="):
                 self._shell(("sh", "-c", line.split("=", 1)[1].lstrip("-")), b"")
+
+    @property
+    def timers(self) -> dict[str, str]:
+        """{unit: "SECONDS COMMAND"} of what systemd is to start."""
+        found = (self.root / "timers").glob("*")
+        return {path.name: path.read_text().strip().replace(str(self.root), "") for path in found}
+
+    def elapse(self) -> None:
+        """Let the time of every timer come."""
+        for unit, command in self.timers.items():
+            (self.root / "timers" / unit).unlink()
+            self._shell(tuple(command.split()[1:]), b"")
+
+    def run(self, argv: tuple[str, ...], **options: Any) -> Result:
+        self._require_way(HostUnreachable, argv)
+        result = super().run(argv, **options)
+        self._require_way(OutcomeUnknown, argv)
+        return result
+
+    def _require_way(self, kind: type[RemoteError], argv: tuple[str, ...]) -> None:
+        held = [one.split("/")[0] for held in self.addresses.values() for one in held]
+        if self.cut_by and self.cut_by in held:
+            raise kind(self.machine, "no answer", argv=argv)
+
+    def _check_fence(self, call: Call) -> None:
+        """The undo raises the number too, in the file that the real fence keeps."""
+        if call.fence is not None:
+            path = self.root / "var/lib/evenkeel/fence" / call.fence.scope
+            raised = int(path.read_text()) if path.exists() else 0
+            self.fences[call.fence.scope] = max(raised, self.fences.get(call.fence.scope, 0))
+        super()._check_fence(call)
 
     def _execute(self, call: Call) -> Answer:
         done = self._shell(call.argv, call.stdin or b"")
@@ -78,7 +118,11 @@ class FakeDirector(FakeTransport):
             input=self._moved(stdin.decode()).encode() if argv[-1] == "-s" else stdin,
             capture_output=True,
             cwd=_REPOSITORY,
-            env={"PATH": f"{self.root}/bin:/usr/bin:/bin", "LC_ALL": "C"},
+            env={
+                "PATH": f"{self.root}/bin:/usr/bin:/bin",
+                "LC_ALL": "C",
+                "PYTHONPATH": str(_REPOSITORY),
+            },
             check=False,
         )
         self.table.__dict__.update(pickle.loads(state.read_bytes()))
@@ -99,6 +143,7 @@ class FakeDirector(FakeTransport):
         self._tool("ip", f'exec {sys.executable} -m tests.fakes.ip_tool {self.root}/addresses "$@"')
         self._tool(
             "sysctl",
+            f'if [ "$1" = -n ]; then exec cat "{self.root}/proc/sys/$(echo "$2" | tr . /)"; fi\n'
             'for w in "$@"; do case $w in *=*) k=${w%%=*}; echo "${w#*=}" > '
             f'"{self.root}/proc/sys/$(echo "$k" | tr . /)";; esac; done\n'
             'if [ "$2" = -p ]; then sed -n "s/ = / /p" "$3" | while read -r k v; do echo "$v" > '
@@ -106,8 +151,15 @@ class FakeDirector(FakeTransport):
         )
         self._tool(
             "systemctl",
-            f"case $2 in enable) touch {self.root}/enabled;; is-enabled) "
-            f"[ -e {self.root}/enabled ] && echo enabled || echo disabled;; esac",
+            f"case $1 in stop) rm -f {self.root}/timers/${{2%.timer}}; exit 0;; esac\n"
+            f"case $2 in enable) touch {self.root}/enabled;; disable) rm -f {self.root}/enabled;;"
+            f" is-enabled) if [ -e {self.root}/enabled ]; then echo enabled; else echo disabled;"
+            " exit 1; fi;; esac",
+        )
+        self._tool(
+            "systemd-run",
+            "while :; do case $1 in --on-active=*) s=${1#*=};; --unit=*) u=${1#*=};; -*) ;;"
+            f' *) break;; esac; shift; done\necho "$s $*" > "{self.root}/timers/$u"',
         )
         self._tool("uname", "echo 6.1.0-fake")
 

@@ -94,6 +94,8 @@ class FakeTransport:
     def __init__(self, machine: str = "box") -> None:
         self.machine = machine
         self.delay = 0.0
+        #: Whether it answers on old connections only.
+        self.refuses_dials = False
         self.calls: list[Call] = []
         self.fences: dict[str, int] = {}
         self._handlers: dict[tuple[str, ...], Handler] = {}
