@@ -22,6 +22,7 @@ from lvs import declared
 from lvs.director import counters
 from lvs.director.counters import Counted, Reading
 from lvs.director.sample import IncompleteSample
+from lvs.figures import counting_interval
 from lvs.ipvsadm.errors import ParseError
 from lvs.ipvsadm.types import DestinationKey, ForwardingMethod, stored_port
 from lvs.measures import DIRECTOR, SERVER, SERVICE
@@ -54,18 +55,13 @@ def count(director: Director, run: Runner) -> None:
     keep(director, reading, now)
 
 
-def interval(director: Director) -> float:
-    """Seconds between two readings of every service of a director."""
-    return settings.POLL_INTERVAL * max(1.0, director.table_size / settings.LARGE_TABLE)
-
-
 def _is_due(director: Director, now: float) -> bool:
     """Whether each service is read this time: with every look while the table is small, else
     with the first one of each interval."""
     if director.table_size <= settings.LARGE_TABLE:
         return True
     meter = Meter.objects.filter(target_type=DIRECTOR.target_type, target_id=director.pk).first()
-    every = interval(director)
+    every = counting_interval(director)
     return meter is None or now // every > meter.at.timestamp() // every
 
 
@@ -85,7 +81,7 @@ def keep(director: Director, reading: Reading, at: float) -> None:
         for pk, key in members:
             if key in found.servers:
                 servers[pk] = _numbers(found.servers[key])
-    rarely = _MISSED * interval(director)
+    rarely = _MISSED * counting_interval(director)
     writing.record(SERVICE, at, services, rarely)
     writing.record(SERVER, at, servers, rarely)
 

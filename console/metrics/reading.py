@@ -18,8 +18,8 @@ from console.metrics.packing import unpack
 from console.metrics.spans import Span, span_for, step_for
 from console.models import Meter, MeterChunk
 
-#: Most objects whose curves are read at once, and most points of one.
-MAX_OBJECTS, MAX_POINTS = 200, 1000
+#: Most objects whose curves are read at once (a year of one takes 50 ms), and most points.
+MAX_OBJECTS, MAX_POINTS = 24, 1000
 
 
 @dataclass(frozen=True, slots=True)

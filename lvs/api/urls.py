@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import directors, virtual_services
+from lvs.api.views import directors, metrics, virtual_services
 
 app_name = "lvs-api"
 
@@ -63,6 +63,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "virtual-services/<int:pk>/real-servers/",
         virtual_services.RealServersOfService.as_view(),
         name="virtual-service-real-server-list",
+    ),
+    path("directors/<int:pk>/metrics/", metrics.DirectorMetrics.as_view(), name="director-metrics"),
+    path(
+        "virtual-services/<int:pk>/metrics/",
+        metrics.VirtualServiceMetrics.as_view(),
+        name="virtual-service-metrics",
+    ),
+    path(
+        "real-servers/<int:pk>/metrics/",
+        metrics.RealServerMetrics.as_view(),
+        name="real-server-metrics",
     ),
     path("real-servers/", virtual_services.RealServerList.as_view(), name="real-server-list"),
     path(

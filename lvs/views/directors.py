@@ -26,6 +26,7 @@ from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.models import Director, VirtualService
 from lvs.models.directors import Provisioning
 from lvs.tables import DirectorTable
+from lvs.views.statistics import statistics
 
 DIRECTORS = ListOf(
     DirectorFilter,
@@ -79,9 +80,13 @@ def director(request: HttpRequest, pk: int) -> HttpResponse:
     part = request.GET.get("part") if request.htmx else None  # type: ignore[attr-defined]
     if part == "plan":
         return render(request, "lvs/parts/director_plan.html", _plan(actor, found))
+    if part == "statistics":
+        return render(request, "lvs/parts/statistics.html", statistics(request, found))
     context = _context(request, found)
     if not context["plan_waits"]:
         context |= _plan(actor, found)
+    if part != "live":
+        context |= statistics(request, found)
     template = "lvs/parts/director.html" if part == "live" else "lvs/director.html"
     return render(request, template, context)
 

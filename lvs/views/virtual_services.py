@@ -27,6 +27,7 @@ from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
 from lvs.models import Director, RealServer, VirtualService
 from lvs.tables import VirtualServiceTable
+from lvs.views.statistics import rates, statistics
 
 #: Operations that the page of a service lists, and how far back it looks for them.
 HISTORY = 10
@@ -111,9 +112,15 @@ def find(request: HttpRequest, pk: int) -> VirtualService:
 def virtual_service(request: HttpRequest, pk: int) -> HttpResponse:
     """One service. Asked by htmx for its live part, that alone."""
     actor, service = actor_of(request), find(request, pk)
-    is_part = request.htmx and request.GET.get("part") == "live"  # type: ignore[attr-defined]
+    part = request.GET.get("part") if request.htmx else None  # type: ignore[attr-defined]
+    if part == "statistics":
+        return render(request, "lvs/parts/statistics.html", statistics(request, service))
+    is_part = part == "live"
+    context = _context(actor, service) | {"is_part": is_part}
+    if not is_part:
+        context |= statistics(request, service)
     template = "lvs/parts/service.html" if is_part else "lvs/virtual_service.html"
-    return render(request, template, _context(actor, service) | {"is_part": is_part})
+    return render(request, template, context)
 
 
 def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
@@ -142,6 +149,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "may_prove": actor.can("virtual_service.prove", service),
         "sees_director": actor.can("director.view"),
         "stale_after": settings.POLL_INTERVAL * 3,
+        **rates(service, rows),
     }
 
 

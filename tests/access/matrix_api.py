@@ -130,6 +130,9 @@ ROWS: list[Row] = [
         "service",
         bodies.A_SERVER,
     ),
+    Row("lvs-api:director-metrics", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row("lvs-api:virtual-service-metrics", "GET", "200 200 200 404 200 200 200 401", "service"),
+    Row("lvs-api:real-server-metrics", "GET", "200 200 200 404 200 200 200 401", "server"),
     Row("lvs-api:real-server-list", "GET", "200 200 200 200 200 200 200 401"),
     Row("lvs-api:real-server-detail", "GET", "200 200 200 404 200 200 200 401", "server"),
     Row(
