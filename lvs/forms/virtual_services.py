@@ -1,39 +1,35 @@
-"""The form of a virtual service with its real servers as rows: one page, one save."""
+"""The form of a virtual service: what clients ask, and how it is spread."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection
+from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
-from django.http import QueryDict
-from django.utils.functional import Promise, cached_property
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from console.access import Actor, visible_to
-from console.errors import Forbidden, VerbRefused
-from console.forms.base import VersionedForm, add_errors
+from console.forms.base import VersionedForm
 from console.models import Tenant
 from lvs import planned
-from lvs.forms.fields import DescribedChoiceField, DescribedFlagsField, typed
+from lvs.forms import tunnels
+from lvs.forms.fields import DescribedChoiceField, DescribedFlagsField
 from lvs.ipvsadm.schedulers import SCHEDULERS
-from lvs.models import Director, RealServer, VirtualService
-from lvs.models.virtual_services import MAX_THRESHOLD, MAX_WEIGHT, Forwarding
+from lvs.models import Director, VirtualService
+from lvs.models.virtual_services import Forwarding, TunnelKind, TunnelSum
 
-T = TypeVar("T")
-
-#: A pool with more real servers is changed one by one: a page of rows would not be read.
-MAX_ROWS = 100
-#: Empty rows at the end of the form.
-SPARE_ROWS = 2
-_NEW_ROWS = 3
-
-_ROW_ERROR = re.compile(r"\Areal_servers\.(\d+)\.(\w+)\Z")
-
+MATCHING_WORDS: dict[str, str | Promise] = {
+    VirtualService.Matching.ADDRESS.value: gettext_lazy(
+        "The kernel looks the service up by protocol, VIP and port: one of each."
+    ),
+    VirtualService.Matching.MARK.value: gettext_lazy(
+        "The director marks the packets first, so that one service takes several ports, protocols"
+        " or a whole range of VIPs. With persistence a client keeps its real server on all of"
+        " them. The console gives the mark and writes the rules."
+    ),
+}
 FORWARDING_WORDS: dict[str, str | Promise] = {
     Forwarding.MASQ.value: gettext_lazy(
         "The director rewrites addresses, ports may differ. The real servers’ way back to the"
@@ -43,6 +39,21 @@ FORWARDING_WORDS: dict[str, str | Promise] = {
         "Replies go straight back to the clients. Each real server is in a network of the"
         " director, has the service’s port, holds the VIP on its loopback and never answers ARP"
         " for it."
+    ),
+    Forwarding.TUNNEL.value: gettext_lazy(
+        "Like DR, but packets travel wrapped: real servers may stand behind routers. Each has the"
+        " service’s port, a tunnel device and the VIP; packets have less room."
+    ),
+    Forwarding.FULLNAT.value: gettext_lazy(
+        "Like NAT, and the director also puts its own address in the clients’ place: real servers"
+        " may stand anywhere and need no preparation, and do not see who asks. About 64,500"
+        " connections for each local address and real server."
+    ),
+}
+ENGINE_WORDS: dict[str, str | Promise] = {
+    "": gettext_lazy("Clients are told apart by their address."),
+    "sip": gettext_lazy(
+        "By the Call-ID of SIP over UDP: a call stays with its real server. Needs persistence."
     ),
 }
 FLAG_WORDS: dict[str, str | Promise] = {
@@ -76,11 +87,16 @@ class VirtualServiceForm(VersionedForm):
             "protocol",
             "vip",
             "port",
+            "matching",
             "forwarding",
+            "tunnel_type",
+            "tunnel_port",
+            "tunnel_checksum",
             "scheduler",
             "scheduler_flags",
             "persistence_timeout",
             "persistence_prefix",
+            "persistence_engine",
             "is_one_packet",
             "is_vip_managed",
         )
@@ -91,20 +107,49 @@ class VirtualServiceForm(VersionedForm):
         help_texts = {
             "name": gettext_lazy("As you call it; unique on its director."),
             "vip": gettext_lazy("The address that clients ask, IPv4 or IPv6."),
+            "port": gettext_lazy("0 takes every port; needs persistence."),
             "persistence_timeout": gettext_lazy(
                 "For so long a client stays with its real server; empty for none."
             ),
             "is_one_packet": gettext_lazy(
-                "UDP by DR only: every datagram is scheduled on its own; useful for DNS."
+                "UDP by DR or TUN only: every datagram is scheduled on its own; useful for DNS."
             ),
             "tenant": gettext_lazy("Its members see the service, and its operators change it."),
         }
 
+    matching = DescribedChoiceField(
+        label=gettext_lazy("Which packets"),
+        required=False,
+        choices=VirtualService.Matching.choices,
+        initial=VirtualService.Matching.ADDRESS,
+        descriptions=MATCHING_WORDS,
+    )
     forwarding = DescribedChoiceField(
         label=gettext_lazy("Forwarding method"),
         choices=Forwarding.choices,
         initial=Forwarding.MASQ,
         descriptions=FORWARDING_WORDS,
+    )
+    tunnel_type = DescribedChoiceField(
+        label=gettext_lazy("Tunnel"),
+        required=False,
+        choices=TunnelKind.choices,
+        initial=TunnelKind.IPIP,
+        descriptions=tunnels.TUNNEL_WORDS,
+    )
+    tunnel_port = tunnels.tunnel_fields()["tunnel_port"]
+    tunnel_checksum = DescribedChoiceField(
+        label=gettext_lazy("Checksum of the tunnel"),
+        required=False,
+        choices=TunnelSum.choices,
+        initial=TunnelSum.NONE,
+        descriptions=tunnels.SUM_WORDS,
+    )
+    persistence_engine = DescribedChoiceField(
+        label=gettext_lazy("What makes a client one"),
+        required=False,
+        choices=[("", gettext_lazy("Address")), ("sip", "SIP")],
+        descriptions=ENGINE_WORDS,
     )
     scheduler = forms.ChoiceField(label=gettext_lazy("Scheduler"), initial="wlc")
     scheduler_flags = DescribedFlagsField(
@@ -120,14 +165,15 @@ class VirtualServiceForm(VersionedForm):
         self.chosen = self._chosen_director()
         self._offer_schedulers()
         self._set_flags()
-        for name in ("vip", "port", "persistence_timeout", "persistence_prefix"):
+        self.initial["tunnel_port"] = self.initial.get("tunnel_port") or None
+        for name in ("vip", "port", "persistence_timeout", "persistence_prefix", "tunnel_port"):
             self.fields[name].widget.attrs["class"] = "mono"
         if self.instance.applied_generation:
             self._fix_identity()
 
     def _offer_directors(self, actor: Actor) -> None:
         if not actor.can("director.view"):
-            del self.fields["director"], self.fields["tenant"]
+            del self.fields["director"], self.fields["tenant"], self.fields["matching"]
             return
         directors: Any = self.fields["director"]
         directors.queryset = visible_to(
@@ -155,6 +201,7 @@ class VirtualServiceForm(VersionedForm):
         found = planned.kernel_schedulers(self.chosen) if self.chosen else None
         self.knows_kernel = found is not None
         names = set(found or SCHEDULERS)
+        self.absent_schedulers = [name for name in SCHEDULERS if name not in names]
         if self.instance.pk is not None:
             names.add(self.instance.scheduler)
         field: Any = self.fields["scheduler"]
@@ -174,7 +221,7 @@ class VirtualServiceForm(VersionedForm):
             ]
 
     def _fix_identity(self) -> None:
-        for name in ("director", "protocol", "vip", "port"):
+        for name in ("director", "protocol", "vip", "port", "matching"):
             if name in self.fields:
                 self.fields[name].disabled = True
                 self.fields[name].help_text = ""
@@ -189,181 +236,6 @@ class VirtualServiceForm(VersionedForm):
         values["scheduler_flags"] = ",".join(
             f"{values['scheduler']}-{flag}" for flag in values["scheduler_flags"]
         )
-        return values
-
-
-class RealServerForm(forms.Form):
-    """One real server: a row of its service's form, or a form of its own."""
-
-    id = forms.IntegerField(required=False, widget=forms.HiddenInput)
-    rip = forms.GenericIPAddressField(
-        label=gettext_lazy("Address"), widget=forms.TextInput(attrs={"class": "mono"})
-    )
-    port = forms.IntegerField(
-        label=gettext_lazy("Port"),
-        required=False,
-        validators=[MinValueValidator(1), MaxValueValidator(65535)],
-        help_text=gettext_lazy("Empty: the service’s own port. By DR no other one is possible."),
-    )
-    weight = forms.IntegerField(
-        label=gettext_lazy("Weight"),
-        initial=1,
-        validators=[MinValueValidator(0), MaxValueValidator(MAX_WEIGHT)],
-        help_text=gettext_lazy("Share of new connections; 0 drains: it gets none, old ones end."),
-    )
-    forwarding = forms.ChoiceField(
-        label=gettext_lazy("Method"),
-        required=False,
-        choices=[("", gettext_lazy("as the service")), *Forwarding.choices],
-    )
-    upper_threshold = forms.IntegerField(
-        label=gettext_lazy("Upper threshold"),
-        initial=0,
-        validators=[MinValueValidator(0), MaxValueValidator(MAX_THRESHOLD)],
-        help_text=gettext_lazy(
-            "No new connection beyond so many; 0: no limit. Inactive connections count too, and"
-            " a closed TCP connection stays inactive for two minutes."
-        ),
-    )
-    lower_threshold = forms.IntegerField(
-        label=gettext_lazy("Lower threshold"),
-        initial=0,
-        validators=[MinValueValidator(0), MaxValueValidator(MAX_THRESHOLD)],
-        help_text=gettext_lazy("It takes new ones again below so many; 0: three quarters."),
-    )
-
-    def server(self, port: int) -> dict[str, Any]:
-        """What was filled in, for a verb; `port` is the service's."""
-        values = {name: value for name, value in self.cleaned_data.items() if name != "DELETE"}
-        if values["id"] is None:
-            del values["id"]
-        values["port"] = values["port"] or port
-        return values
-
-
-class _Rows(forms.BaseFormSet):
-    """Rows of which an untouched one is none: nothing has to be filled in."""
-
-    def initial_form_count(self) -> int:
-        return 0 if self.is_bound else len(self.initial or ())
-
-    def add_fields(self, form: forms.Form, index: int | None) -> None:
-        super().add_fields(form, index)
-        form.fields["DELETE"].label = _("Remove")
-
-
-def _rows_class(spare: int) -> type[forms.BaseFormSet]:
-    return forms.formset_factory(
-        RealServerForm,
-        formset=_Rows,
-        extra=spare,
-        can_delete=True,
-        max_num=MAX_ROWS,
-        validate_max=True,
-    )
-
-
-class ServiceEditor:
-    """The form of a service and the rows of its real servers, read and judged as one.
-
-    `rows` is None for a pool that is too large for one page.
-    """
-
-    PREFIX = "servers"
-
-    def __init__(
-        self,
-        actor: Actor,
-        service: VirtualService | None = None,
-        *,
-        data: QueryDict | None = None,
-        initial: dict[str, Any] | None = None,
-    ) -> None:
-        servers = list(service.real_servers.all()) if service else []
-        instance = {"instance": service} if service else {}
-        self.asked = data.get("do", "review") if data is not None else ""
-        self.is_save = data is not None and self.asked not in ("redraw", "add-row")
-        if data is None or self.is_save:
-            self.form = VirtualServiceForm(data, actor=actor, initial=initial, **instance)
-        else:
-            blank = VirtualServiceForm(actor=actor, **instance)
-            self.form = VirtualServiceForm(actor=actor, initial=typed(blank, data), **instance)
-        self.rows: Any = None
-        if len(servers) <= MAX_ROWS:
-            self.rows = self._rows(servers, data)
-
-    def _rows(self, servers: Sequence[RealServer], data: QueryDict | None) -> Any:
-        if data is None:
-            kept = [
-                {name: getattr(row, name) for name in RealServerForm.base_fields} for row in servers
-            ]
-            spare = SPARE_ROWS if kept else _NEW_ROWS
-            return _rows_class(spare)(initial=kept, prefix=self.PREFIX)
-        if self.is_save:
-            return _rows_class(SPARE_ROWS)(data, prefix=self.PREFIX)
-        bound = _rows_class(0)(data, prefix=self.PREFIX)
-        kept = [values for form in bound.forms if (values := typed(form, data))["rip"]]
-        spare = SPARE_ROWS + (self.asked == "add-row")
-        return _rows_class(spare)(initial=kept, prefix=self.PREFIX)
-
-    @cached_property
-    def _kept(self) -> list[RealServerForm]:
-        """The rows that say something and are not ticked to go, in the verb's order. Found
-        out once: a formset with an error forgets which rows were ticked."""
-        if self.rows is None:
-            return []
-        gone = self.rows.deleted_forms
-        return [form for form in self.rows.forms if form.has_changed() and form not in gone]
-
-    def is_valid(self) -> bool:
-        """Whether form and rows can be read; the verb judges what they mean."""
-        is_read = self.form.is_valid()
-        return (self.rows is None or self.rows.is_valid()) and is_read
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """For the verb, `real_servers` included where they have rows."""
-        values = self.form.values
-        if self.rows is not None:
-            values["real_servers"] = [form.server(values["port"]) for form in self._kept]
-        return values | {"apply": self.asked == "apply"}
-
-    def try_verb(self, verb: Callable[[], T]) -> T | None:
-        """What the verb answers, or None after its words were put beside what they are about.
-
-        A refusal keeps what was typed; Forbidden goes on.
-        """
-        try:
-            return verb()
-        except ValidationError as error:
-            self._add_errors(error)
-        except Forbidden:
-            raise
-        except VerbRefused as refusal:
-            self.form.add_error(None, str(refusal))
-        return None
-
-    def _add_errors(self, error: ValidationError) -> None:
-        if not hasattr(error, "error_dict"):
-            self.form.add_error(None, error)
-            return
-        others: dict[str, list[ValidationError]] = {}
-        for key, said in error.error_dict.items():
-            match = _ROW_ERROR.match(key)
-            if match is None:
-                others[key] = said
-                continue
-            form, name = self._kept[int(match[1])], match[2]
-            if name == NON_FIELD_ERRORS:
-                form.add_error(None, said)
-            else:
-                form.add_error(name if name in form.fields and name != "id" else "rip", said)
-        if others:
-            add_errors(self.form, ValidationError(others))
-
-
-class WeightForm(forms.Form):
-    """A new weight for a real server whose version was read."""
-
-    weight = forms.IntegerField(validators=[MinValueValidator(0), MaxValueValidator(MAX_WEIGHT)])
-    version = forms.IntegerField(required=False)
+        if "matching" in values:
+            values["matching"] = values["matching"] or VirtualService.Matching.ADDRESS.value
+        return tunnels.settled(values)

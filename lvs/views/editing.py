@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.access import actor_of, require
 from lvs.actions import virtual_services as verbs
-from lvs.forms.virtual_services import ServiceEditor
+from lvs.forms.editor import ServiceEditor
 from lvs.models import Director, VirtualService
 from lvs.views.virtual_services import find
 
@@ -50,6 +50,7 @@ def _page(
         "editor": editor,
         "form": editor.form,
         "rows": editor.rows,
+        "addresses": editor.addresses,
         "service": service,
         "has_director": service is not None or Director.objects.exists(),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +15,8 @@ from console.access import actor_of, find_visible, require
 from console.forms.base import try_verb
 from console.forms.confirm import is_confirmed
 from lvs.actions import virtual_services as verbs
-from lvs.forms.virtual_services import RealServerForm, WeightForm
+from lvs.forms import real_servers
+from lvs.forms.real_servers import RealServerForm, WeightForm
 from lvs.models import RealServer, VirtualService
 from lvs.views.virtual_services import find as find_service
 
@@ -31,9 +34,9 @@ def real_server_add(request: HttpRequest, pk: int) -> HttpResponse:
     """One more real server for a service."""
     actor, service = actor_of(request), find_service(request, pk)
     require(actor, "virtual_service.manage", service)
-    form = RealServerForm(request.POST or None)
+    form = RealServerForm(request.POST or None, machines=real_servers.machines_for(actor))
     if request.method == "POST" and form.is_valid():
-        values = form.server(service.port)
+        values = form.server(_asked(service))
         values.pop("id", None)
         if try_verb(form, lambda: verbs.add_real_server(actor, service, **values)):
             return redirect(service)
@@ -45,10 +48,11 @@ def real_server_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change weight, thresholds, method, or the address itself."""
     actor, server = actor_of(request), _find(request, pk)
     require(actor, "virtual_service.manage", server)
-    kept = {name: getattr(server, name) for name in RealServerForm.base_fields}
-    form = RealServerForm(request.POST or None, initial=kept)
+    machines = real_servers.machines_for(actor, [server])
+    kept = real_servers.values_of(server)
+    form = RealServerForm(request.POST or None, initial=kept, machines=machines)
     if request.method == "POST" and form.is_valid():
-        values = form.server(server.virtual_service.port)
+        values = form.server(_asked(server.virtual_service))
         values.pop("id", None)
         version = _version(request)
         if try_verb(
@@ -58,6 +62,10 @@ def real_server_edit(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect(server.virtual_service)
     server = _find(request, pk)
     return _page(request, form, server.virtual_service, server)
+
+
+def _asked(service: VirtualService) -> dict[str, Any]:
+    return {"port": service.port, "matching": service.matching}
 
 
 def _version(request: HttpRequest) -> int | None:

@@ -14,7 +14,7 @@ from console.access import SYSTEM
 from console.errors import Forbidden
 from console.models import Operation
 from lvs.actions import virtual_services
-from lvs.forms.virtual_services import MAX_ROWS
+from lvs.forms.editor import MAX_ROWS
 from lvs.models import Director, RealServer, VirtualService
 from tests import factories
 from tests.app import lvs_scene

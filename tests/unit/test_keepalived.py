@@ -302,7 +302,10 @@ def test_defaults_are_keepalived_s_own() -> None:
         ("a {\n" * 100, "deep"),
         ("\0\1\2", "not a text file"),
         ("$A=$B$B\n$B=$A$A\n${A}\n", "deep"),
-        ("\n".join(f"$A{n}=${{A{n + 1}}}${{A{n + 1}}}" for n in range(40)) + "\n${A0}\n", "larger|deep"),
+        (
+            "\n".join(f"$A{n}=${{A{n + 1}}}${{A{n + 1}}}" for n in range(40)) + "\n${A0}\n",
+            "larger|deep",
+        ),
         ("x" * (10 * 1024 * 1024 + 1), "larger than 10 MB"),
         ("~SEQ(A,1,900000) real_server 10.0.0.1 80\n", "larger than 10 MB"),
     ],

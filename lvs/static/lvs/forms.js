@@ -18,43 +18,38 @@
     });
   }
 
-  /* Rows: added from the template, taken away by ticking their box and hiding them. */
-  const rows = document.getElementById("rows");
-  const template = document.getElementById("row-template");
-  const add = document.querySelector("[data-add-row]");
-  if (!rows || !template || !add) return;
-  const total = document.getElementById(`id_${add.dataset.addRow}-TOTAL_FORMS`);
+  /* Rows: added from their template, taken away by ticking their box and hiding them. */
+  for (const add of document.querySelectorAll("[data-add-row]")) {
+    const rows = document.getElementById(add.dataset.rows);
+    const template = document.getElementById(`${add.dataset.rows}-template`);
+    const total = document.getElementById(`id_${add.dataset.addRow}-TOTAL_FORMS`);
 
-  function addRow() {
-    const html = template.innerHTML.replaceAll("__prefix__", total.value);
-    rows.insertAdjacentHTML("beforeend", html);
-    total.value = Number(total.value) + 1;
-    arm(rows.lastElementChild);
-    return rows.lastElementChild;
-  }
+    const arm = (row) => {
+      const box = row.querySelector("input[name$='-DELETE']");
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "btn btn-small";
+      button.textContent = "✕";
+      button.setAttribute("aria-label", box.labels[0].textContent);
+      button.addEventListener("click", () => {
+        box.checked = true;
+        row.hidden = true;
+        const next = rows.querySelector("tr:not([hidden]) input:not([type=hidden])");
+        (next || add).focus();
+      });
+      box.classList.add("visually-hidden");
+      box.tabIndex = -1;
+      if (box.checked) row.hidden = true;
+      box.after(button);
+    };
 
-  function arm(row) {
-    const box = row.querySelector("input[name$='-DELETE']");
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "btn btn-small";
-    button.textContent = "✕";
-    button.setAttribute("aria-label", box.labels[0].textContent);
-    button.addEventListener("click", () => {
-      box.checked = true;
-      row.hidden = true;
-      const next = rows.querySelector("tr:not([hidden]) input:not([type=hidden])");
-      (next || add).focus();
+    Array.from(rows.children).forEach(arm);
+    add.addEventListener("click", (event) => {
+      event.preventDefault();
+      rows.insertAdjacentHTML("beforeend", template.innerHTML.replaceAll("__prefix__", total.value));
+      total.value = Number(total.value) + 1;
+      arm(rows.lastElementChild);
+      rows.lastElementChild.querySelector("input:not([type=hidden])").focus();
     });
-    box.classList.add("visually-hidden");
-    box.tabIndex = -1;
-    if (box.checked) row.hidden = true;
-    box.after(button);
   }
-
-  Array.from(rows.children).forEach(arm);
-  add.addEventListener("click", (event) => {
-    event.preventDefault();
-    addRow().querySelector("input:not([type=hidden])").focus();
-  });
 })();
