@@ -465,6 +465,7 @@ def test_entries_with_tunnels_engines_and_every_port_are_adopted_as_they_are(
     for key in ("sctp:10.10.0.60:5000", "udp:10.10.0.61:5060", "tcp:10.10.0.62:0"):
         service, operation = directors.adopt(SYSTEM, director, key=key)
         assert work(operation).status == "succeeded"
+        director.refresh_from_db()
         assert not plans.plan_for(service)
     assert machine.table.save_text() == before
     for key, said in (("tcp:10.10.0.63:80", "UDP packets only"), ("fwmark:7", "mark")):
