@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import directors, metrics, virtual_services
+from lvs.api.views import advice, directors, metrics, virtual_services
 
 app_name = "lvs-api"
 
@@ -59,6 +59,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         virtual_services.VirtualServiceProblems.as_view(),
         name="virtual-service-problems",
     ),
+    path(
+        "virtual-services/<int:pk>/advice/",
+        advice.VirtualServiceAdvice.as_view(),
+        name="virtual-service-advice",
+    ),
+    path("directors/<int:pk>/advice/", advice.DirectorAdvice.as_view(), name="director-advice"),
     path(
         "virtual-services/<int:pk>/real-servers/",
         virtual_services.RealServersOfService.as_view(),

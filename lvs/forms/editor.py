@@ -29,6 +29,9 @@ MAX_ROWS = 100
 #: Empty rows of a new service.
 _NEW_ROWS = 3
 
+#: Buttons that draw the form again and save nothing.
+_REDRAWS = ("redraw", "add-row", "add-address", "check")
+
 _ROW_ERROR = re.compile(r"\A(real_servers|addresses)\.(\d+)\.(\w+)\Z")
 
 
@@ -52,7 +55,7 @@ class ServiceEditor:
     ) -> None:
         instance = {"instance": service} if service else {}
         self.asked = data.get("do", "review") if data is not None else ""
-        self.is_save = data is not None and self.asked not in ("redraw", "add-row", "add-address")
+        self.is_save = data is not None and self.asked not in _REDRAWS
         if data is None or self.is_save:
             self.form = VirtualServiceForm(data, actor=actor, initial=initial, **instance)
         else:

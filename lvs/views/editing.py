@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from console.access import actor_of, require
 from lvs.actions import virtual_services as verbs
+from lvs.forms.checking import check
 from lvs.forms.editor import ServiceEditor
 from lvs.models import Director, VirtualService
 from lvs.views.virtual_services import find
@@ -51,6 +52,7 @@ def _page(
         "form": editor.form,
         "rows": editor.rows,
         "addresses": editor.addresses,
+        "check": check(editor, request.POST or None),
         "service": service,
         "has_director": service is not None or Director.objects.exists(),
     }

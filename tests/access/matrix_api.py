@@ -117,6 +117,14 @@ ROWS: list[Row] = [
         "service",
     ),
     Row("lvs-api:virtual-service-problems", "GET", "200 200 200 404 200 200 200 401", "service"),
+    Row("lvs-api:virtual-service-advice", "GET", "200 200 200 404 200 200 200 401", "service"),
+    Row(
+        "lvs-api:director-advice",
+        "GET",
+        "404 404 404 404 200 200 200 401",
+        "director",
+        query=lambda scene: "?vip=10.10.0.50&port=80",
+    ),
     Row(
         "lvs-api:virtual-service-real-server-list",
         "GET",

@@ -15,7 +15,7 @@ from lvs.actions import directors, virtual_services
 from lvs.models import Director, VirtualService
 from tests import factories
 from tests.app import lvs_scene
-from tests.app.pages import get
+from tests.app.pages import Page, get
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +146,45 @@ def test_api_refuses_in_words_and_lists_the_reasons(api: Any, lb1: Director) -> 
 def test_validation_speaks_before_topology(lb1: Director) -> None:
     with pytest.raises(ValidationError):
         declare(lb1, real_servers=[{"rip": "10.30.0.13", "port": 8080}], apply=True)
+
+
+def advice(answer: Any) -> dict[str, str]:
+    assert answer.status_code == 200, answer.content
+    return {one["method"]: one["fit"] for one in answer.json()["results"]}
+
+
+def test_api_advises_before_a_service_is_declared(api: Any, lb1: Director) -> None:
+    path = f"/api/v1/lvs/directors/{lb1.pk}/advice/?vip=10.10.0.50&port=80"
+    near = advice(api().get(f"{path}&real_server=10.20.0.11"))
+    assert next(iter(near)) == "route"
+    far = advice(api().get(f"{path}&real_server=10.30.0.13&needs_client_address=true"))
+    assert far == {
+        "tunnel": "best", "masq": "possible", "route": "unsuitable", "fullnat": "unsuitable"
+    }  # fmt: skip
+    mapped = api().get(f"{path}&real_server=10.20.0.11&real_port=8080&is_mostly_out=true")
+    assert next(iter(advice(mapped).items())) == ("masq", "best")
+    assert "all through the director." in mapped.json()["results"][0]["against"][1]
+    refused = api().get(f"{path}&real_server=nonsense")
+    assert refused.status_code == 400
+
+
+def test_api_advises_on_a_declared_service(api: Any, lb1: Director) -> None:
+    service = declare(lb1)
+    found = advice(api().get(f"/api/v1/lvs/virtual-services/{service.pk}/advice/"))
+    assert next(iter(found)) == "tunnel"
+
+
+def test_form_is_checked_as_it_is_typed_and_nothing_is_saved(browser: Any, lb1: Director) -> None:
+    client, path = browser("operator"), "/load-balancing/virtual-services/new/"
+    typed = {
+        "director": lb1.pk, "vip": "10.10.0.60", "port": "80", "forwarding": "route",
+        "servers-TOTAL_FORMS": "2", "servers-INITIAL_FORMS": "0",
+        "servers-0-rip": "10.30.0.13", "servers-0-port": "", "servers-1-rip": "not an address",
+        "do": "check",
+    }  # fmt: skip
+    page = Page(client.post(path, typed))
+    assert "By DR, the real server must be in a network of the director" in page.text
+    assert "TUN — tunnelling recommended" in page.text
+    assert not VirtualService.objects.exists()
+    page = Page(client.post(path, typed | {"vip": ""}))
+    assert "Choose a director, and give the VIP and the port first." in page.text
