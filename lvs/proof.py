@@ -1,8 +1,5 @@
-"""“Prove it”: real requests through the VIP, from outside, until every real server answered.
-
-The client sends requests in small rounds; the director's connection table then names the
-real server that got each source port, and its counters before and after are shown.
-"""
+"""“Prove it”: requests through the VIP from outside, each real server alone through its path,
+and who answers for the VIP on the clients' network."""
 
 from __future__ import annotations
 
@@ -11,176 +8,66 @@ from typing import Any
 from django.utils import timezone
 
 from console.execution import Refusal, Run
-from console.planning import Step
-from console.planning import mark as _
-from console.remote.session import Session
-from lvs import declared, execute
-from lvs.ipvsadm import parse, render
-from lvs.ipvsadm.types import Connection, ServiceKey, Stats
+from lvs import declared, execute, outside, through
 from lvs.models import VirtualService
-from lvs.probe import reading
-from lvs.probe.reading import IncompleteProof, Request
 
-#: Requests of one proof, at most: enough for weights a hundred times apart.
-_MAX_REQUESTS = 200
-#: Requests of one round, so that a proof with a few real servers ends after a moment.
-_ROUND = 25
-#: Seconds that one request may take.
-_TIMEOUT = 3.0
-#: Seconds until the kernel shows what was counted: its estimator sums up every two.
-_COUNTERS_LAG = 3
+#: Everything that a part of a proof may add; parts that were not made are absent.
+_NO_REQUESTS: dict[str, Any] = {
+    "answered": [],
+    "silent": [],
+    "unasked": [],
+    "sent": 0,
+    "failed": 0,
+    "requests": [],
+    "counters": {},
+}
 
 
 def prove(run: Run) -> dict[str, Any]:
     """The body of `virtual_service.prove`: its result says who answered and who did not.
 
     The operation succeeds when the proof could be made; whether the VIP serves is in the
-    result's "verdict": proved, partial or failed.
+    result's "verdict": proved, partial, failed, or reached where nobody asked from outside.
     """
     service = _service_of(run)
     director = service.director
     execute.require_pinned(director.host)
-    client = director.probe_host
-    if client is None:
-        raise Refusal(
-            "no-client",
-            _("%(director)s has no client for proofs"),
-            {"director": str(director)},
-            remedy=_("Choose one on the director's page: a host outside that reaches the VIP."),
-        )
-    execute.require_pinned(client)
-    on_director, on_client = run.session(director.host), run.session(client)
+    on_director = run.session(director.host)
     expected = [
         str(server.key)
         for server in declared.entry_of(service, service.real_servers.all()).destinations.values()
         if server.weight > 0
     ]
-    before = _counters(run, on_director, service)
-    requests = _ask_until_answered(run, service, on_client, on_director, expected)
-    after = _counters(run, on_director, service, wait=_COUNTERS_LAG)
-    result = judge(expected, requests) | {
-        "client": client.name,
-        "requests": [request.to_json() for request in requests],
-        "counters": {
-            server: {"before": list(before.get(server, ())), "after": list(counted)}
-            for server, counted in after.items()
-        },
-    }
-    VirtualService.objects.filter(pk=service.pk).update(proof=result, proved_at=timezone.now())
-    return {"verdict": result["verdict"], "answered": result["answered"]}
-
-
-def judge(expected: list[str], requests: list[Request]) -> dict[str, Any]:
-    """What the requests prove: who answered, who got requests and did not, who got none."""
-    answered = sorted({request.real_server for request in requests if request.is_answered} - {""})
-    got = {request.real_server for request in requests} - {""}
-    failed = sum(not request.is_answered for request in requests)
-    silent = sorted(got - set(answered))
-    unasked = sorted(set(expected) - got)
-    if not any(request.is_answered for request in requests):
-        verdict = "failed"
-    elif failed or silent or unasked:
-        verdict = "partial"
-    else:
-        verdict = "proved"
+    kept: dict[str, Any] = {"client": "", "verdict": "", **_NO_REQUESTS}
+    client = ""
+    if director.probe_host is not None:
+        execute.require_pinned(director.probe_host)
+        on_client = run.session(director.probe_host)
+        asked, said = outside.ask(run, service, on_client, on_director, expected)
+        client = asked.client
+        kept |= said | {"client": director.probe_host.name}
+        run.progress(50)
+    _found, kept["paths"] = through.probe(run, service, on_director, client)
+    kept["verdict"] = verdict(kept, expected)
+    VirtualService.objects.filter(pk=service.pk).update(proof=kept, proved_at=timezone.now())
     return {
-        "verdict": verdict,
-        "answered": answered,
-        "silent": silent,
-        "unasked": unasked,
-        "sent": len(requests),
-        "failed": failed,
+        "verdict": kept["verdict"],
+        "answered": kept["answered"],
+        "unreached": kept["paths"]["unreached"],
     }
 
 
-def _ask_until_answered(
-    run: Run,
-    service: VirtualService,
-    on_client: Session,
-    on_director: Session,
-    expected: list[str],
-) -> list[Request]:
-    requests: list[Request] = []
-    count = min(_ROUND, max(2, 2 * len(expected)))
-    while len(requests) < _MAX_REQUESTS:
-        fresh = _round(run, service, on_client, count)
-        requests += reading.attribute(fresh, _connections(run, service, on_director, fresh))
-        answered = {request.real_server for request in requests if request.is_answered}
-        run.progress(100 * len(requests) // _MAX_REQUESTS)
-        if set(expected) <= answered or not any(request.is_answered for request in fresh):
-            break
-        if _sticks(service):
-            break
-        count = min(_ROUND, _MAX_REQUESTS - len(requests))
-    return requests
-
-
-def _sticks(service: VirtualService) -> bool:
-    """Whether one client always gets the same real server: more requests prove no more."""
-    return service.persistence_timeout is not None or service.scheduler in ("sh", "dh", "mh")
-
-
-def _round(run: Run, service: VirtualService, client: Session, count: int) -> list[Request]:
-    script = reading.client_script(service.protocol, service.vip, service.port, count, _TIMEOUT)
-    step = Step(
-        _("Send requests to the virtual service"),
-        reading.ARGV,
-        stdin=script,
-        timeout=count * (_TIMEOUT + 1) + 10,
-    )
-    result = run.run(client, step)
-    try:
-        return reading.read_requests(result.stdout)
-    except IncompleteProof as error:
-        raise Refusal(
-            "no-proof",
-            _("%(machine)s: the requests could not be sent"),
-            {"machine": client.machine},
-            said=f"{error}\n{result.stderr}",
-            remedy=_("The client needs Python 3: run its preflight, which says how to install it."),
-        ) from error
-
-
-def _connections(
-    run: Run, service: VirtualService, director: Session, requests: list[Request]
-) -> list[Connection]:
-    """The director's entries for the source ports that were just used."""
-    ports = " || ".join(f'$3 == "{request.source_port:04X}"' for request in requests)
-    program = (
-        f'NR == 1 || ($1 == "{service.protocol.upper()}" && $5 == "{service.port:04X}"'
-        f" && ({ports}))"
-    )
-    step = Step(_("Ask who got them"), ("awk", program, "/proc/net/ip_vs_conn"))
-    result = run.run(director, step)
-    if not result.ok:
-        return []
-    return [
-        connection
-        for connection in parse.parse_connections(result.stdout)
-        if connection.virtual.address == service.vip
-    ]
-
-
-def _counters(
-    run: Run, director: Session, service: VirtualService, *, wait: int = 0
-) -> dict[str, Stats]:
-    key: ServiceKey = declared.key_of(service)
-    words = render.service_words(key).split()
-    command = ("ipvsadm", "-Ln", "--stats", "--exact", *words)
-    if wait:
-        command = ("sh", "-c", 'sleep "$1"; shift; exec "$@"', "evenkeel", str(wait), *command)
-    step = Step(_("Read the counters"), command)
-    result = run.run(director, step)
-    if not result.ok:
-        raise Refusal(
-            "not-there",
-            _("%(machine)s: %(service)s is not in the table"),
-            {"machine": director.machine, "service": service.address},
-            said=result.stderr,
-            remedy=_("Look at the planned changes of this service and apply them first."),
-        )
-    section = parse.parse_stats(result.stdout).get(key)
-    return {str(server): row for server, row in section.rows.items()} if section else {}
+def verdict(kept: dict[str, Any], expected: list[str]) -> str:
+    """What all parts of a proof come to. What was seen from outside counts more than what
+    the director saw: its own way to a real server is not the clients' in every respect."""
+    unreached = set(kept["paths"]["unreached"]) & set(expected) - set(kept["answered"])
+    if not kept["client"]:
+        if expected and unreached == set(expected):
+            return "failed"
+        return "partial" if unreached else "reached"
+    if kept["verdict"] == "proved" and unreached:
+        return "partial"
+    return str(kept["verdict"])
 
 
 def _service_of(run: Run) -> VirtualService:
