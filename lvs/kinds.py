@@ -41,6 +41,15 @@ operations.register(
         deadline=300,
     )
 )
+operations.register(
+    operations.Kind(
+        "director.sweep_probe",
+        "lvs.tasks.sweep_probe",
+        _("Take back what a probe left"),
+        "director.apply",
+        deadline=300,
+    )
+)
 alerts.register(
     alerts.AlertKind(
         "director-drift",

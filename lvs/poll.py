@@ -18,7 +18,7 @@ from console.execution import Refusal, Run
 from console.models import Host, Operation
 from console.planning import Step
 from console.remote.transport import RemoteError, Result
-from lvs import counting, declared, drift, execute, observe, seen
+from lvs import counting, declared, drift, execute, observe, seen, through
 from lvs.models import Director
 from lvs.observe import Runner
 
@@ -90,10 +90,12 @@ def look_at(director: Director, run: Runner, *, whole: bool = False) -> bool:
     """
     if not whole and seen.is_large(director) and not seen.needs_whole_look(director):
         found = observe.look_quick(run, director.host.name)
+        through.sweep_if_left(director, found)
         if found.digest == director.table_digest and not director.has_drifted:
             seen.keep_unchanged(director, found)
             return seen.keep_drift(director, drift.around(director, found))
     found = observe.look_whole(run, director.host.name)
+    through.sweep_if_left(director, found)
     seen.keep_look(director, found, declared.owned_keys(director.virtual_services.all()))
     return seen.keep_drift(director, drift.of(director, found))
 

@@ -119,6 +119,8 @@ def _verdict(kept: dict[str, Any]) -> tuple[str, str]:
             "Proved: each of the %(count)d real servers with weight answered through the VIP.",
             answered,
         ) % {"count": answered}
+    if not kept.get("sent") and "paths" in kept:
+        return _verdict_of_paths(kept)
     if kept.get("verdict") == "failed":
         return "bad", ngettext(
             "Failed: the %(count)d request through the VIP got no answer.",
@@ -138,6 +140,19 @@ def _verdict(kept: dict[str, Any]) -> tuple[str, str]:
             "%(count)d request failed.", "%(count)d requests failed.", failed
         ) % {"count": failed}
     return "warn", words
+
+
+def _verdict_of_paths(kept: dict[str, Any]) -> tuple[str, str]:
+    """Where nobody asked from outside: only what the director itself could see."""
+    if kept.get("verdict") == "reached":
+        return "ok", _(
+            "Each real server with weight answers the director through its path. Nobody asked"
+            " from outside."
+        )
+    tone = "bad" if kept.get("verdict") == "failed" else "warn"
+    return tone, _(
+        "Not every real server answers the director through its path. Nobody asked from outside."
+    )
 
 
 def _why_unasked(service: VirtualService) -> str:

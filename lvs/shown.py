@@ -43,7 +43,7 @@ class ServerShown:
     `seen_weight`, `active` and `inactive` are None where nothing was seen; `share` is its
     part of all connections, or of all weights while there are none, 0 to 1. `tunnel` names
     the wrapping where the method is TUN. `proof` is
-    what the last proof says of it: answered, silent, unasked or "".
+    what the last proof says of it: answered, silent, unreached, reached, unasked or "".
     """
 
     address: str
@@ -235,15 +235,22 @@ def tunnel_words(row: VirtualService | RealServer) -> str:
 
 
 def _proof_of(service: VirtualService, address: str) -> str:
-    for name in ("answered", "silent", "unasked"):
+    for name in ("answered", "silent"):
         if address in service.proof.get(name, ()):
             return name
-    return ""
+    paths = service.proof.get("paths", {})
+    if address in paths.get("unreached", ()):
+        return "unreached"
+    if any(one["name"] == address for one in paths.get("servers", ())):
+        return "reached"
+    return "unasked" if address in service.proof.get("unasked", ()) else ""
 
 
 _PROOF_WORDS: dict[str, tuple[str, str | Promise]] = {
     "answered": ("ok", gettext_lazy("answered")),
     "silent": ("bad", gettext_lazy("did not answer")),
+    "unreached": ("bad", gettext_lazy("not reached through its path")),
+    "reached": ("ok", gettext_lazy("reached through its path")),
     "unasked": ("neutral", gettext_lazy("got no request")),
     "": ("neutral", gettext_lazy("not proved")),
 }

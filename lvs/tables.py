@@ -21,6 +21,7 @@ from lvs.shown import mark_words
 _NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 _VERDICTS = {
     "proved": ("ok", _("proved")),
+    "reached": ("ok", _("reached from the director")),
     "partial": ("warn", _("in part")),
     "failed": ("bad", _("failed")),
 }

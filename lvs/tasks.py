@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from console.execution import execute
-from lvs import adoption, poll, proof
+from lvs import adoption, poll, proof, through
 from lvs.execute import apply
 
 
@@ -27,6 +27,11 @@ def remove_unmanaged(pk: int) -> None:
 @shared_task
 def prove_virtual_service(pk: int) -> None:
     execute(pk, proof.prove)
+
+
+@shared_task
+def sweep_probe(pk: int) -> None:
+    execute(pk, through.sweep)
 
 
 @shared_task

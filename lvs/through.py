@@ -5,15 +5,22 @@ Nothing stays on the director: see `lvs.probe.director`.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from django.db import transaction
+
+from console import operations
+from console.access import SYSTEM
+from console.errors import Busy
 from console.execution import Refusal, Run
 from console.planning import Problem, Step
 from console.planning import mark as _
 from console.remote.session import Session
-from lvs import declared
+from lvs import declared, execute
+from lvs.director.sample import Look
 from lvs.models import Director, RealServer, VirtualService
 from lvs.probe import paths
 from lvs.probe.diagnosis import diagnose
@@ -62,11 +69,17 @@ def asked_of(service: VirtualService, rows: Iterable[RealServer]) -> list[Asked]
     ]
 
 
+def sweep_if_left(director: Director, found: Look) -> None:
+    """Have taken back what a look found that a killed probe left; a busy director is looked
+    at again."""
+    if found.has_left_probe:
+        with contextlib.suppress(Busy), transaction.atomic():
+            operations.begin(SYSTEM, "director.sweep_probe", director)
+
+
 def sweep(run: Run) -> dict[str, Any]:
     """The body of `director.sweep_probe`: take back what a probe left."""
-    from lvs.execute import director_of
-
-    director = director_of(run)
+    director = execute.director_of(run)
     step = Step(
         _("Take back what a probe left"), ARGV, stdin=paths.sweep_script(), timeout=60,
         is_destructive=True,

@@ -23,6 +23,7 @@ PURE = (
     "lvs.director",
     "lvs.ipvsadm",
     "lvs.keepalived",
+    "lvs.probe",
     "lvs.realserver",
     "lvs.topology",
     "vps.capacity",

@@ -223,13 +223,9 @@ def keep(actor: Actor, service: VirtualService) -> VirtualService:
 
 
 def request_proof(actor: Actor, service: VirtualService) -> Operation:
-    """Send requests through the VIP until each real server with weight has answered."""
+    """Ask each real server through its path, and the VIP from outside where the director has
+    a client for proofs."""
     require(actor, "virtual_service.prove", service)
-    if service.director.probe_host is None:
-        raise WrongState(
-            _("%(director)s has no client for proofs: choose a host outside on its page.")
-            % {"director": service.director}
-        )
     if service.applied_generation == 0:
         raise WrongState(_("%(name)s has never been applied.") % {"name": service.name})
     with transaction.atomic():

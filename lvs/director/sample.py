@@ -18,12 +18,17 @@ from lvs.ipvsadm.combine import Sample
 from lvs.ipvsadm.digest import PROC, PROGRAM, digest_of
 from lvs.ipvsadm.errors import ParseError
 from lvs.ipvsadm.types import ServiceKey
+from lvs.probe.director import LOCK, UNDO
+from lvs.probe.paths import is_probe_mark
 
 MARK = "@@ "
 END = "end"
 
 _FILES = " ".join((boot.RULES, boot.VIPS, boot.SYSCTL, boot.UNIT))
 
+#: How /proc/net/ip_vs names the services of a probe, which are there for moments only: no
+#: look shows them.
+_PROBE = "^FWM *0F00"
 #: `ipvsadm` comes first: it loads the module where that is missing. A whole look needs no
 #: digest from the director: the table that was read has the same one.
 _BEGIN = """
@@ -44,9 +49,13 @@ fi
 """
 _DIGEST = f"""
 echo '@@ digest'
+if grep -q '{_PROBE}' "$t"; then
+  awk '/^[A-Z]/ {{ ours = /{_PROBE}/ }} !ours' "$t" > "$t.own" && mv "$t.own" "$t"
+fi
 : | awk '{PROGRAM}' stage=1 - stage=2 "$t" | tail -n 1
 """
 _SURROUNDINGS = f"""
+[ -e {UNDO} ] && flock -n {LOCK} true && echo '@@ left by a probe'
 echo '@@ kernel'
 uname -r
 echo '@@ addresses'
@@ -97,6 +106,8 @@ class Look(NamedTuple):
     surroundings: Surroundings
     sample: Sample | None = None
     rest_digest: str = ""
+    #: Whether a probe of real servers was killed there and could not clean up.
+    has_left_probe: bool = False
 
     @property
     def read(self) -> Sample:
@@ -113,15 +124,30 @@ def read_look(text: str, said: str = "", keys: Collection[ServiceKey] = ()) -> L
     InconsistentSample when the table changed between its two readings.
     """
     parts = split(text, said)
+    return _look(parts, keys)._replace(has_left_probe="left by a probe" in parts)
+
+
+def _look(parts: dict[str, str], keys: Collection[ServiceKey]) -> Look:
     around = _surroundings(parts)
     if "thresholds" in parts:
         whole = parse.combine_sample(parts["thresholds"], parts["proc"], parts.get("save"))
+        whole = _without_probes(whole)
         return Look(digest_of(whole.table, whole.hz), around, whole)
     digest = parts["digest"].strip().partition(" ")[0]
     if "shown" not in parts:
         return Look(digest, around)
     some, rest = partial.parse_partial(parts["shown"], keys)
     return Look(digest, around, some, rest)
+
+
+def _without_probes(whole: Sample) -> Sample:
+    probes = [key for key in whole.table if is_probe_mark(key.fwmark)]
+    if not probes:
+        return whole
+    table, rows = dict(whole.table), dict(whole.rows)
+    for key in probes:
+        del table[key], rows[key]
+    return whole._replace(table=table, rows=rows)
 
 
 def split(text: str, said: str = "") -> dict[str, str]:

@@ -70,7 +70,8 @@ def test_without_a_client_the_page_leads_to_choosing_one(
     Director.objects.update(probe_host=None)
     page = page_of(browser, service)
     assert f"{service.director.get_absolute_url()}edit/" in page.links()
-    assert browser("operator").post(f"{service.get_absolute_url()}prove/").status_code == 409
+    assert "Prove it asks each real server from the director" in page.text
+    assert browser("operator").post(f"{service.get_absolute_url()}prove/").status_code == 302
 
 
 def test_proved_service_says_who_answered_and_how_fast(

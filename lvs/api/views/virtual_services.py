@@ -124,7 +124,8 @@ class VirtualServiceProve(ApiView):
 
     @extend_schema(request=None, responses={202: OperationSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        """Send requests through the VIP until each real server with weight has answered."""
+        """Ask each real server through its path, and the VIP from outside where the director has
+        a client for proofs."""
         return self.begun(virtual_services.request_proof(self.actor, self.get_object()))
 
 
