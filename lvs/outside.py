@@ -6,6 +6,7 @@ real server that got each source port, and its counters before and after are sho
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from lvs.probe.reading import IncompleteProof, Request
 _MAX_REQUESTS = 200
 #: Requests of one round, so that a proof with a few real servers ends after a moment.
 _ROUND = 25
+#: Requests that a real server gets before it counts as silent: each may cost a timeout.
+_CHANCES = 3
 #: Seconds that one request may take.
 _TIMEOUT = 3.0
 #: Seconds until the kernel shows what was counted: its estimator sums up every two.
@@ -94,13 +97,19 @@ def _ask_until_answered(
         connections = _connections(run, service, on_director, fresh)
         requests += reading.attribute(fresh, connections)
         outside.client = next((one.client.address for one in connections), outside.client)
-        answered = {request.real_server for request in requests if request.is_answered}
         run.progress(50 * len(requests) // _MAX_REQUESTS)
-        if set(expected) <= answered or not any(request.is_answered for request in fresh):
+        if not any(request.is_answered for request in fresh) or _knows_enough(outside):
             break
         if _sticks(service):
             break
         count = min(_ROUND, _MAX_REQUESTS - len(requests))
+
+
+def _knows_enough(outside: Outside) -> bool:
+    """Whether each real server has answered, or has had chances enough to."""
+    asked = Counter(request.real_server for request in outside.requests)
+    answered = {request.real_server for request in outside.requests if request.is_answered}
+    return all(one in answered or asked[one] >= _CHANCES for one in outside.expected)
 
 
 def _sticks(service: VirtualService) -> bool:
