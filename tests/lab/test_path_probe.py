@@ -29,8 +29,8 @@ def broken(rack: Rack, node: str, wrong: str, right: str) -> Iterator[None]:
 def trace(rack: Rack) -> str:
     """What a probe could leave on the director."""
     script = (
-        "ipvsadm -S -n; ip rule; ip -6 rule; ip route show table 3841 2>/dev/null; ls /run/evenkeel;"
-        " sysctl -a 2>/dev/null | grep accept_local"
+        "ipvsadm -S -n; ip rule; ip -6 rule; ip route show table 3841 2>/dev/null;"
+        " ls /run/evenkeel; sysctl -a 2>/dev/null | grep accept_local"
     )
     return rack.run("lb1", ["sh", "-c", script]).stdout
 
