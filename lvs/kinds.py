@@ -21,6 +21,15 @@ operations.register(
 )
 operations.register(
     operations.Kind(
+        "director.connections",
+        "lvs.tasks.search_connections",
+        _("Search connections"),
+        "director.apply",
+        deadline=120,
+    )
+)
+operations.register(
+    operations.Kind(
         "director.release", "lvs.tasks.release_director", _("Release"), "director.manage"
     )
 )

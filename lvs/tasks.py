@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from console.execution import execute
-from lvs import adoption, poll, proof, through
+from lvs import adoption, connections, poll, proof, through
 from lvs.execute import apply
 
 
@@ -32,6 +32,11 @@ def prove_virtual_service(pk: int) -> None:
 @shared_task
 def sweep_probe(pk: int) -> None:
     execute(pk, through.sweep)
+
+
+@shared_task
+def search_connections(pk: int) -> None:
+    execute(pk, connections.search)
 
 
 @shared_task

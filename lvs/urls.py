@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lvs.views import bulk, directors, editing, real_servers, unmanaged, virtual_services
+from lvs.views import (
+    bulk,
+    connections,
+    directors,
+    editing,
+    real_servers,
+    unmanaged,
+    virtual_services,
+)
 
 urlpatterns = [
     path("directors/", directors.directors, name="directors"),
@@ -14,6 +22,7 @@ urlpatterns = [
     path("directors/<int:pk>/delete/", directors.director_delete, name="director-delete"),
     path("directors/<int:pk>/observe/", directors.director_observe, name="director-observe"),
     path("directors/<int:pk>/apply/", directors.director_apply, name="director-apply"),
+    path("directors/<int:pk>/connections/", connections.connections, name="director-connections"),
     path("directors/<int:pk>/unmanaged/", unmanaged.unmanaged, name="director-unmanaged"),
     path("directors/<int:pk>/adopt/", unmanaged.adopt, name="director-adopt"),
     path(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+
+from console.api.serializers.base import Strict, VisibleRelatedField
+from lvs.director.connections import STATES
+from lvs.models import VirtualService
 
 
 class FigureLineSerializer(serializers.Serializer):
@@ -44,3 +49,15 @@ class FiguresSerializer(serializers.Serializer):
     times = serializers.ListField(child=serializers.IntegerField())
     counted_at = serializers.DateTimeField(allow_null=True)
     lines = FigureLineSerializer(many=True)
+
+
+class ConnectionsSerializer(Strict):
+    """What to look for: at least one of the three."""
+
+    client = serializers.CharField(
+        required=False, max_length=64, help_text=_("An address or a network in CIDR notation.")
+    )
+    service = VisibleRelatedField(
+        queryset=VirtualService.objects.all(), required=False, allow_null=True
+    )
+    state = serializers.ChoiceField(choices=STATES, required=False)

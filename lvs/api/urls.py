@@ -70,6 +70,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         virtual_services.RealServersOfService.as_view(),
         name="virtual-service-real-server-list",
     ),
+    path(
+        "directors/<int:pk>/connections/",
+        metrics.DirectorConnections.as_view(),
+        name="director-connections",
+    ),
     path("directors/<int:pk>/metrics/", metrics.DirectorMetrics.as_view(), name="director-metrics"),
     path(
         "virtual-services/<int:pk>/metrics/",

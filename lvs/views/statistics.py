@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from console.metrics import reading
+from console.metrics.reading import Latest
 from lvs import figures
 from lvs.models import Director, RealServer, VirtualService
 
@@ -34,6 +35,8 @@ GRAPHS = (
 )
 #: Times the interval after which what was counted is stale.
 _STALE = 3
+#: Connections in a bucket of the kernel's table beyond which looking one up gets slow.
+_CROWDED = 4
 
 
 def statistics(request: HttpRequest, subject: Director | VirtualService) -> dict[str, Any]:
@@ -47,6 +50,7 @@ def statistics(request: HttpRequest, subject: Director | VirtualService) -> dict
     )
     own = reading.latest(figures.family_of(subject), [subject.pk]).get(subject.pk)
     return {
+        "fill": _fill(own) if isinstance(subject, Director) and own else None,
         "graphs": GRAPHS,
         "graphs_url": reverse(_ROUTES[type(subject)], args=[subject.pk]),
         "can_split": isinstance(subject, VirtualService),
@@ -74,3 +78,18 @@ def rates(service: VirtualService, servers: Sequence[RealServer]) -> dict[str, A
     whole, each = figures.live_of(service, servers)
     every = figures.counting_interval(service.director)
     return {"rates": [whole, *each], "rates_stale_after": _STALE * every}
+
+
+def _fill(own: Latest) -> dict[str, Any] | None:
+    """How full a director's connection table is."""
+    found = own.readings
+    active, inactive, buckets = (found.get(name) for name in ("active", "inactive", "buckets"))
+    if active is None or inactive is None or not buckets:
+        return None
+    each = (active + inactive) / buckets
+    return {
+        "connections": active + inactive,
+        "buckets": buckets,
+        "each": each,
+        "tone": "warn" if each > _CROWDED else "ok",
+    }

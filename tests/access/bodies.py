@@ -14,6 +14,7 @@ A_TOKEN = {"name": "new", "scopes": ["read"]}
 A_ROLE = {"role": "owner"}
 A_SERVER = {"rip": "10.1.9.9", "port": 80}
 A_SERVER_FORM = {**A_SERVER, "weight": 1, "upper_threshold": 0, "lower_threshold": 0}
+A_CLIENT = {"client": "192.0.2.7"}
 KEY = {"key": UNMANAGED}
 KEY_TWICE = {"key": UNMANAGED, "confirm": UNMANAGED}
 

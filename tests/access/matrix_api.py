@@ -138,6 +138,13 @@ ROWS: list[Row] = [
         "service",
         bodies.A_SERVER,
     ),
+    Row(
+        "lvs-api:director-connections",
+        "POST",
+        "404 404 404 404 202 202 403 401",
+        "director",
+        bodies.A_CLIENT,
+    ),
     Row("lvs-api:director-metrics", "GET", "404 404 404 404 200 200 200 401", "director"),
     Row("lvs-api:virtual-service-metrics", "GET", "200 200 200 404 200 200 200 401", "service"),
     Row("lvs-api:real-server-metrics", "GET", "200 200 200 404 200 200 200 401", "server"),

@@ -121,6 +121,14 @@ ROWS: list[Row] = [
     ),
     Row("director-observe", "POST", "404 404 404 404 302 302 403 login", "director"),
     Row("director-apply", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row("director-connections", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row(
+        "director-connections",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        bodies.A_CLIENT,
+    ),
     Row("director-unmanaged", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-adopt", "POST", "404 404 404 404 302 302 403 login", "director", bodies.KEY),
     Row(

@@ -13,10 +13,12 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView
 from console.metrics.reading import MAX_POINTS
 from lvs import figures
-from lvs.api.metrics import FiguresSerializer
+from lvs.actions.connections import request_search
+from lvs.api.metrics import ConnectionsSerializer, FiguresSerializer
 from lvs.figures import Subject
 from lvs.measures import DIRECTOR
 from lvs.models import Director, RealServer, VirtualService
@@ -115,3 +117,18 @@ class RealServerMetrics(_Metrics):
     @extend_schema(parameters=_PARAMETERS)
     def get(self, request: Request, pk: int) -> Response:
         return self.figures(self.get_object())
+
+
+class DirectorConnections(ApiView):
+    """The connection table of a director, searched on demand."""
+
+    queryset = Director.objects.select_related("host").defer("observed_table", "observed_counts")
+    serializer_class = OperationSerializer
+
+    @extend_schema(request=ConnectionsSerializer, responses={202: OperationSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Search it. The operation's `result` has `connections` (500 at most), their `total`,
+        `is_cut` and `looked_at`."""
+        director = self.get_object()
+        asked = self.checked(ConnectionsSerializer)
+        return self.begun(request_search(self.actor, director, **asked))
