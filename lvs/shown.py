@@ -24,6 +24,8 @@ from lvs.models.virtual_services import Forwarding, TunnelSum
 DRAWN = 8
 #: The thinnest and the thickest line of the path, in pixels.
 _THIN, _THICK = 1.5, 6.0
+#: The width of a tunnel and of an answer's way, and how far beside the request's that lies.
+_TUBE, _DOTTED, _BESIDE = "13", "3", 2.4
 #: The page of a tenant's member leaves out what is about the director as a whole.
 _OF_THE_DIRECTOR = frozenset({"no-such-interface"})
 
@@ -94,12 +96,16 @@ class Link:
 class Path:
     """The drawing: clients, the VIP on its director, real servers and the lines to them.
 
-    The lines lie in a box 100 wide and `height` high, stretched to the real place.
+    The lines lie in a box 100 wide and `height` high, stretched to the real place. `tubes`
+    go around the lines that are tunnels; `returns` are the way of the answers that come back
+    through the director.
     """
 
     servers: tuple[ServerShown, ...]
     left: int
     links: tuple[Link, ...]
+    tubes: tuple[Link, ...]
+    returns: tuple[Link, ...]
     height: int
     methods: tuple[Forwarding, ...]
     active: int | None
@@ -283,6 +289,16 @@ def path_of(service: VirtualService, servers: Sequence[ServerShown]) -> Path:
         tuple(drawn),
         len(servers) - len(drawn),
         tuple(_link(one, index, height) for index, one in enumerate(drawn)),
+        tuple(
+            Link(_curve(height / 2, 10 * index + 5), _TUBE, "tube")
+            for index, one in enumerate(drawn)
+            if one.method is Forwarding.TUNNEL
+        ),
+        tuple(
+            Link(_curve(height / 2 + _BESIDE, 10 * index + 5 + _BESIDE), _DOTTED, "return")
+            for index, one in enumerate(drawn)
+            if one.method.answers_through_director
+        ),
         height,
         tuple(method for method in Forwarding if method in methods),
         sum(one.active or 0 for one in counted) if counted else None,
@@ -291,9 +307,13 @@ def path_of(service: VirtualService, servers: Sequence[ServerShown]) -> Path:
 
 
 def _link(server: ServerShown, index: int, height: int) -> Link:
-    start, end = height / 2, 10 * index + 5
-    d = f"M0 {start:g} C50 {start:g} 50 {end:g} 100 {end:g}"
+    d = _curve(height / 2, 10 * index + 5)
     is_open = server.seen_weight is not None and server.weight > 0
     kind = "bad" if server.tone == "bad" else "open" if is_open else "closed"
     width = _THIN + (_THICK - _THIN) * server.share if is_open else _THIN
     return Link(d, f"{width:.1f}", kind)
+
+
+def _curve(start: float, end: float) -> str:
+    """From the VIP on the left to a real server on the right."""
+    return f"M0 {start:g} C50 {start:g} 50 {end:g} 100 {end:g}"

@@ -103,7 +103,7 @@ def test_service_page_draws_the_path_with_what_was_seen(browser: Browser) -> Non
     assert "NAT · weight 2 · 3 active · 4 inactive" in page.text
     assert "4 active · 6 inactive" in page.text  # of the whole service
     assert "-a -t 10.10.0.50:80 -r 10.20.0.13:8080 -m -w 1" in page.text
-    assert "Replies come back through the director." in page.text
+    assert "replies come back through the director." in page.text
     assert not page.all("div", class_="lane")
 
 

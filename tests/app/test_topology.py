@@ -188,3 +188,18 @@ def test_form_is_checked_as_it_is_typed_and_nothing_is_saved(browser: Any, lb1: 
     assert not VirtualService.objects.exists()
     page = Page(client.post(path, typed | {"vip": ""}))
     assert "Choose a director, and give the VIP and the port first." in page.text
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "ways"),
+    [("route", {"open"}), ("tunnel", {"open", "tube"}), ("masq", {"open", "return"}),
+     ("fullnat", {"open", "return"})],
+)  # fmt: skip
+def test_each_method_has_its_own_picture(
+    browser: Any, lb1: Director, forwarding: str, ways: set[str]
+) -> None:
+    service = lvs_scene.shop(lb1, 1, forwarding=forwarding)
+    page = get(browser("operator"), service.get_absolute_url())
+    drawn = {path["class"] for path in page.all("path") if "stroke-width" in path}
+    assert drawn == ways
+    assert bool(page.all("div", class_="lane")) is (forwarding in ("route", "tunnel"))
