@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from lvs.director.types import Wanted
 from lvs.ipvsadm.types import (
     Destination,
     DestinationKey,
@@ -21,12 +20,12 @@ from lvs.ipvsadm.types import (
     VirtualEntry,
     stored_port,
 )
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import RealServer, VirtualService
 from lvs.models.virtual_services import Forwarding
+from lvs.needs import wanted_around as wanted_around
 
 Entries = dict[ServiceKey, VirtualEntry]
 
-_MASQUERADING = (Forwarding.MASQ, Forwarding.FULLNAT)
 _METHODS = {method.value: method.in_table for method in Forwarding}
 
 
@@ -157,31 +156,3 @@ def _entry(
 def owned_keys(services: QuerySet[VirtualService]) -> set[ServiceKey]:
     """The keys that are ours: declared, and on their way out."""
     return {_key(*row) for row in services.values_list("protocol", "vip", "port", "fwmark")}
-
-
-def wanted_around(director: Director, scope: QuerySet[VirtualService] | None = None) -> Wanted:
-    """What the director needs around its table: for what is in place, and for the services
-    of `scope`, which are about to be (all of them without it)."""
-    services = director.virtual_services.all()
-    chosen = services if scope is None else scope
-    leaving = chosen.exclude(removal_requested_at=None)
-    staying = services.filter(Q(applied_generation__gt=0) | Q(pk__in=chosen.values("pk"))).exclude(
-        pk__in=leaving.values("pk")
-    )
-    needed = _vips(staying)
-    masquerading = _vips(staying.filter(forwarding__in=_MASQUERADING)) | set(
-        RealServer.objects.filter(virtual_service__in=staying, forwarding__in=_MASQUERADING)
-        .values_list("virtual_service__vip", flat=True)
-        .distinct()
-    )
-    return Wanted(
-        interface=director.vip_interface,
-        vips=frozenset(_vips(staying.filter(is_vip_managed=True))),
-        leaving=frozenset(_vips(leaving.filter(is_vip_managed=True)) - needed),
-        needs_ipv4_forwarding=any(":" not in vip for vip in masquerading),
-        needs_ipv6_forwarding=any(":" in vip for vip in masquerading),
-    )
-
-
-def _vips(services: QuerySet[VirtualService]) -> set[str]:
-    return set(services.order_by().values_list("vip", flat=True).distinct())

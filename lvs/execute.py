@@ -34,7 +34,7 @@ _QUICK_SERVICES = 20
 _SAVED_LINES = 1000
 _CHUNK = 900
 #: Seconds that the director has for undoing by itself before it is asked for the last time.
-_UNDOING = 10.0
+UNDOING = 10.0
 
 _APPEND = 'cat >> "$1" && sync "$1" && sha256sum "$1"'
 
@@ -95,7 +95,7 @@ def apply(run: Run) -> dict[str, Any]:
     except Stopped:
         raise
     except (HostUnreachable, OutcomeUnknown) as error:
-        error.patience = director.confirm_seconds + _UNDOING
+        error.patience = director.confirm_seconds + UNDOING
         raise
     except Exception as error:
         _note_failure(director, services, is_automatic, error)
@@ -345,7 +345,15 @@ def _conclude(change: Change, touched: list[tuple[int, int, Any]]) -> None:
             rows.filter(pk__in=gone[start : start + _CHUNK]).exclude(
                 removal_requested_at=None
             ).delete()
+    note_configured(change.director)
     seen.plan_next_look(change.director, soon=True)
+
+
+def note_configured(director: Director) -> None:
+    """The director's own settings are in place, unless somebody changed them meanwhile."""
+    Director.objects.filter(pk=director.pk, version=director.version).update(
+        provisioning_status=Provisioning.ACTIVE
+    )
 
 
 def _note_failure(

@@ -12,6 +12,15 @@ operations.register(
 )
 operations.register(
     operations.Kind(
+        "director.configure",
+        "lvs.tasks.configure_director",
+        _("Apply settings"),
+        "director.manage",
+        deadline=300,
+    )
+)
+operations.register(
+    operations.Kind(
         "director.observe",
         "lvs.tasks.observe_director",
         _("Observe"),

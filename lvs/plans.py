@@ -8,6 +8,7 @@ from dataclasses import replace
 from console.planning import Effect, Plan, Step
 from lvs import planned
 from lvs.director import boot
+from lvs.director import planner as surroundings
 from lvs.ipvsadm import planner
 from lvs.models import VirtualService
 from lvs.models.virtual_services import Forwarding
@@ -28,7 +29,9 @@ def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
     tenant must not read their neighbours' addresses there. Files that are written along
     are shown where something else is.
     """
-    vips = {boot.address_words(service.vip) for service in services}
+    vips = {
+        words for service in services for words in (boot.address_words(service.vip), service.vip)
+    }
     uses_nat = any(_uses_nat(service) for service in services)
     parts = [_own_step(step, vips, uses_nat=uses_nat) for step in plan]
     if all(part is None for part in parts):
@@ -41,6 +44,8 @@ def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
 def _own_step(step: Step, vips: set[str], *, uses_nat: bool) -> Step | None:
     if step.argv == planner.ARGV:
         return step
+    if step.argv == surroundings.SETTINGS_ARGV or step.argv[:2] == surroundings.TIMEOUTS_ARGV:
+        return None
     if step.argv[0] == _SYSCTL:
         return step if uses_nat else None
     lines = tuple(line for line in step.lines if not vips.isdisjoint(line.text.split()))

@@ -70,6 +70,12 @@ def keep_part(director: Director, look: Look, keys: Collection[ServiceKey]) -> N
     hosts.note_success(director.host)
 
 
+def keep_surroundings(director: Director, look: Look) -> None:
+    """What is around the table was read, and the table was not."""
+    director.observed_facts = look.surroundings.to_json()
+    _save(director, "observed_facts")
+
+
 def keep_unchanged(director: Director, look: Look) -> None:
     """Nothing moved since the last look: only its age and surroundings are new."""
     director.observed_facts = look.surroundings.to_json()

@@ -6,12 +6,18 @@ from celery import shared_task
 
 from console.execution import execute
 from lvs import adoption, connections, poll, proof, through
+from lvs.configure import configure
 from lvs.execute import apply
 
 
 @shared_task
 def apply_director(pk: int) -> None:
     execute(pk, apply)
+
+
+@shared_task
+def configure_director(pk: int) -> None:
+    execute(pk, configure)
 
 
 @shared_task

@@ -86,9 +86,10 @@ class Guard:
         """Note what was there before. Where an earlier try has begun, the last observation
         knows that, and the machine does not."""
         has_begun = self._undo.operation in found.surroundings.undos and not self._parts
-        table = planned.observed_table(self._director) if has_begun else found.read.table
-        self.before |= {key: table[key] for key in owned - self.keys if key in table}
-        self.keys |= owned
+        if owned - self.keys:
+            table = planned.observed_table(self._director) if has_begun else found.read.table
+            self.before |= {key: table[key] for key in owned - self.keys if key in table}
+            self.keys |= owned
         if self.around is None:
             self.around = (
                 Surroundings.from_json(self._director.observed_facts)

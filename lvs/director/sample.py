@@ -7,12 +7,15 @@ end mark the sample is incomplete and not believed.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
+from ipaddress import ip_network
 from shlex import quote
 from typing import Any, NamedTuple
 
-from lvs.director import boot, undo
-from lvs.director.types import Surroundings, Way
+from lvs.director import boot, nft_listing, nftables, undo
+from lvs.director.settings import Timeouts
+from lvs.director.types import Load, Surroundings, Way
 from lvs.ipvsadm import parse, partial
 from lvs.ipvsadm.combine import Sample
 from lvs.ipvsadm.digest import PROC, PROGRAM, digest_of
@@ -24,7 +27,8 @@ from lvs.probe.paths import is_probe_mark
 MARK = "@@ "
 END = "end"
 
-_FILES = " ".join((boot.RULES, boot.VIPS, boot.SYSCTL, boot.UNIT))
+_FILES = " ".join(boot.PATHS)
+_ROUTES = f"route show table local proto {boot.ROUTE_PROTOCOL}"
 
 #: How /proc/net/ip_vs names the services of a probe, which are there for moments only: no
 #: look shows them.
@@ -71,6 +75,30 @@ echo '@@ unit'
 {boot.IS_ENABLED} 2>/dev/null
 echo '@@ undo'
 {undo.LIST}
+echo '@@ settings'
+(cd /proc/sys/net/ipv4/vs && grep -H '' *) 2>/dev/null
+echo '@@ timeouts'
+ipvsadm -L --timeout
+echo '@@ load'
+head -n 1 "$t"
+awk '$1 == "->" {{ n += $(NF - 1) + $NF }} END {{ print "connections", n + 0 }}' "$t"
+grep -H '' /proc/sys/net/netfilter/nf_conntrack_count \
+  /proc/sys/net/netfilter/nf_conntrack_max 2>/dev/null
+cat /proc/net/stat/nf_conntrack 2>/dev/null
+echo '@@ local'
+ip -j -4 {_ROUTES}
+echo '@@ local6'
+ip -j -6 {_ROUTES} 2>/dev/null
+echo '@@ own vips'
+cat {boot.VIPS} 2>/dev/null
+echo '@@ own sysctl'
+cat {boot.SYSCTL} 2>/dev/null
+echo '@@ own timeouts'
+cat {boot.TIMEOUTS} 2>/dev/null
+if command -v nft > /dev/null; then
+  echo '@@ nft'
+  nft -j list table {nftables.NAME} 2>/dev/null
+fi
 echo '@@ {END}'
 """
 #: The reading of a few services, from the same copy of the kernel's listing as the digest.
@@ -180,8 +208,59 @@ def _surroundings(parts: dict[str, str]) -> Surroundings:
             for digest, _, path in (line.partition("  ") for line in parts["files"].splitlines())
         },
         is_unit_enabled=parts["unit"].strip() == "enabled",
+        settings=_settings(parts["settings"]),
+        timeouts=_timeouts(parts["timeouts"]),
+        load=_load(parts["load"]),
+        local_networks=(*_networks(parts["local"]), *_networks(parts["local6"])),
+        has_nft="nft" in parts,
+        nft=nft_listing.parse(parts.get("nft", "")),
         undos=undo.read_list(parts.get("undo", "")),
+        own=boot.read_own(parts["own vips"], parts["own sysctl"], parts["own timeouts"]),
     )
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Lines like `drop_entry:0`."""
+    found = (line.partition(":") for line in text.splitlines())
+    return {name: " ".join(value.split()) for name, _colon, value in found}
+
+
+def _timeouts(text: str) -> Timeouts:
+    """`Timeout (tcp tcpfin udp): 900 120 300`"""
+    found = re.search(r"Timeout \(tcp tcpfin udp\): (\d+) (\d+) (\d+)", text)
+    if found is None:
+        raise ParseError("ipvsadm -L --timeout shows no timeouts", text[:200], 1)
+    return Timeouts(*map(int, found.groups()))
+
+
+def _load(text: str) -> Load:
+    """The heading of /proc/net/ip_vs, our own count, and netfilter's counters, of which the
+    kernel prints one line for each processor, in hexadecimal, below their names."""
+    numbers = {
+        name: int(found[1]) if (found := re.search(pattern, text, re.MULTILINE)) else 0
+        for name, pattern in (
+            ("buckets", r"^IP Virtual Server version .*size=(\d+)"),
+            ("connections", r"^connections (\d+)"),
+            ("tracked", r"nf_conntrack_count:(\d+)"),
+            ("tracked_most", r"nf_conntrack_max:(\d+)"),
+        )
+    }
+    names: list[str] = []
+    sums = {"insert_failed": 0, "drop": 0}
+    for words in map(str.split, text.splitlines()):
+        if words[:1] == ["entries"]:
+            names = words
+        elif names and len(words) == len(names):
+            row = dict(zip(names, words, strict=True))
+            sums = {name: count + int(row.get(name, "0"), 16) for name, count in sums.items()}
+    return Load(**numbers, insert_failed=sums["insert_failed"], dropped=sums["drop"])
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(ip_network(route["dst"])) for route in json.loads(text or "[]"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ParseError("ip -j route show answered no list of routes", text[:200], 1) from error
 
 
 def _routes(text: str) -> tuple[Way, ...] | None:

@@ -211,6 +211,10 @@ def _addresses(number: int, step: Step) -> str:
 def _turned(line: Line) -> Line:
     """`address add A dev I` for `address delete A dev I`, and the other way round."""
     words = line.text.split()
+    if words[0] == "route":
+        is_added = line.effect is Effect.ADD
+        words[1] = "delete" if is_added else "add"
+        return Line(" ".join(words), Effect.REMOVE if is_added else Effect.ADD)
     if line.effect is Effect.ADD:
         return Line(" ".join([words[0], "delete", *words[2:5]]), Effect.REMOVE)
     host = words[2].partition("/")[0]
@@ -225,6 +229,7 @@ def _batch(name: str, lines: list[Line], command: str) -> str:
 def _sysctl(_number: int, step: Step) -> str:
     """What the settings are before they change."""
     names = [word.partition("=")[0] for word in step.argv if "=" in word]
+    names += [line.text.partition(" = ")[0] for line in step.lines]
     return "".join(
         f"if v=$(sysctl -n {quote(name)} 2>/dev/null); then echo \"sysctl -qw {name}='$v'\""
         " >> undo; fi\n"

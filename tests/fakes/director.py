@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from console.remote.transport import HostUnreachable, OutcomeUnknown, RemoteError, Result
+from tests.fakes import sysctl_tool
 from tests.fakes.ipvs_kernel import FakeIpvs
 from tests.fakes.transport import Answer, Call, FakeTransport
 
@@ -35,6 +36,7 @@ class FakeDirector(FakeTransport):
             (root / name).mkdir(parents=True, exist_ok=True)
         (root / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
         (root / "proc/sys/net/ipv6/conf/all/forwarding").write_text("0\n")
+        sysctl_tool.boot(root / "proc/sys")
         self.addresses = interfaces
         #: While the machine holds this address, nobody reaches it.
         self.cut_by = ""
@@ -43,7 +45,7 @@ class FakeDirector(FakeTransport):
 
     @property
     def addresses(self) -> dict[str, list[str]]:
-        """{interface: ["10.0.0.1/24", ...]}"""
+        """{interface: ["10.0.0.1/24", ...]}; "routes" has the networks delivered locally."""
         return json.loads((self.root / "addresses").read_text())
 
     @addresses.setter
@@ -53,6 +55,30 @@ class FakeDirector(FakeTransport):
     def read(self, path: str) -> str:
         """A file on the machine."""
         return (self.root / path.lstrip("/")).read_text()
+
+    def setting(self, name: str) -> str:
+        """What the kernel has under net.ipv4.vs."""
+        return self.read(f"/proc/sys/net/ipv4/vs/{name}").strip()
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting under net.ipv4.vs by hand."""
+        (self.root / "proc/sys/net/ipv4/vs" / name).write_text(f"{value}\n")
+
+    def nft(self, text: str) -> None:
+        """Run nft by hand."""
+        done = self._shell(("nft", "-f", "-"), text.encode())
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def nft_elements(self) -> dict[str, int]:
+        """How many elements each set of our nftables table has; empty without the table."""
+        store = self.root / "nft"
+        tables = json.loads(store.read_text()) if store.exists() else {}
+        return {
+            name: len(held["elements"])
+            for name, held in tables.get("inet evenkeel_lvs", {}).items()
+            if "elements" in held
+        }
 
     def reboot(self) -> None:
         """Lose what a kernel loses, then start the unit if it is enabled."""
@@ -64,8 +90,11 @@ class FakeDirector(FakeTransport):
         self.addresses = {
             name: [one for one in held if not one.endswith(("/32", "/128"))]
             for name, held in self.addresses.items()
+            if name != "routes"
         }
         (self.root / "proc/sys/net/ipv4/ip_forward").write_text("0\n")
+        sysctl_tool.boot(self.root / "proc/sys")
+        (self.root / "nft").unlink(missing_ok=True)
         unit = self.root / "etc/systemd/system/evenkeel-ipvs.service"
         if not (self.root / "enabled").exists() or not unit.exists():
             return
@@ -141,14 +170,10 @@ class FakeDirector(FakeTransport):
         self._tool("ipvsadm", f'exec {sys.executable} -m tests.fakes.ipvs_kernel'
                               f' {self.root}/state "$@"')  # fmt: skip
         self._tool("ip", f'exec {sys.executable} -m tests.fakes.ip_tool {self.root}/addresses "$@"')
-        self._tool(
-            "sysctl",
-            f'if [ "$1" = -n ]; then exec cat "{self.root}/proc/sys/$(echo "$2" | tr . /)"; fi\n'
-            'for w in "$@"; do case $w in *=*) k=${w%%=*}; echo "${w#*=}" > '
-            f'"{self.root}/proc/sys/$(echo "$k" | tr . /)";; esac; done\n'
-            'if [ "$2" = -p ]; then sed -n "s/ = / /p" "$3" | while read -r k v; do echo "$v" > '
-            f'"{self.root}/proc/sys/$(echo "$k" | tr . /)"; done; fi',
-        )
+        for name, module, state in (("sysctl", "sysctl_tool", "proc/sys"),
+                                    ("nft", "nft_tool", "nft")):  # fmt: skip
+            self._tool(name, f'exec {sys.executable} -m tests.fakes.{module}'
+                             f' {self.root}/{state} "$@"')  # fmt: skip
         self._tool(
             "systemctl",
             f"case $1 in stop) rm -f {self.root}/timers/${{2%.timer}}; exit 0;; esac\n"

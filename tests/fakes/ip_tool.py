@@ -1,7 +1,8 @@
-"""The `ip` of a fake director: addresses kept in a JSON file.
+"""The `ip` of a fake director: addresses kept in a JSON file, local routes in another.
 
-Understands `-j address show` and `[-force] -batch FILE` with `address add|replace|delete
-A/P dev IF`, and refuses what iproute2 refuses, in its words.
+Understands `-j address show`, `-j -4|-6 route show table local proto N` and `[-force] -batch
+FILE` with `address add|replace|delete A/P dev IF` and `route add|replace|delete local N`, and
+refuses what iproute2 refuses, in its words.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from pathlib import Path
 
 def main(store: Path, words: list[str]) -> int:
     held: dict[str, list[str]] = json.loads(store.read_text())
+    routes: list[str] = held.pop("routes", [])
     if words[:2] == ["-j", "route"]:
         print(json.dumps([route for name, addresses in held.items() for route in _ways(name,
                           addresses)]))  # fmt: skip
+        return 0
+    if words[:1] == ["-j"] and "route" in words:
+        print(json.dumps([{"type": "local", "dst": one, "dev": "lo"} for one in routes
+                          if (":" in one) == (words[1] == "-6")]))  # fmt: skip
         return 0
     if words[:1] == ["-j"]:
         print(json.dumps([_link(name, addresses) for name, addresses in held.items()]))
@@ -25,13 +31,31 @@ def main(store: Path, words: list[str]) -> int:
     text = sys.stdin.read() if source == "-" else Path(source).read_text()
     code = 0
     for number, line in enumerate(text.splitlines(), 1):
-        if said := _change(held, line.split()):
+        change = (
+            _route(routes, line.split())
+            if line.startswith("route")
+            else _change(held, line.split())
+        )
+        if said := change:
             print(f"{said}\nCommand failed -:{number}", file=sys.stderr)
             code = 1
             if "-force" not in words:
                 break
-    store.write_text(json.dumps(held))
+    store.write_text(json.dumps({**held, "routes": routes} if routes else held))
     return code
+
+
+def _route(routes: list[str], words: list[str]) -> str:
+    _route, verb, _local, network, *_rest = words
+    if verb == "delete":
+        if network not in routes:
+            return "RTNETLINK answers: No such process"
+        routes.remove(network)
+    elif network not in routes:
+        routes.append(network)
+    elif verb == "add":
+        return "RTNETLINK answers: File exists"
+    return ""
 
 
 def _link(name: str, addresses: list[str]) -> dict[str, object]:
