@@ -49,6 +49,11 @@ def protocols_of(service: VirtualService, addresses: Iterable[ServiceAddress]) -
     return {service.protocol, *(row.protocol for row in addresses)}
 
 
+def numbered(addresses: Sequence[ServiceAddress]) -> list[tuple[str, ServiceAddress]]:
+    """Each row with the beginning of its fields' names: "addresses.0."."""
+    return [(f"addresses.{index}.", row) for index, row in enumerate(addresses)]
+
+
 def errors_of(
     service: VirtualService, addresses: Sequence[ServiceAddress]
 ) -> Iterator[tuple[str, ValidationError]]:
@@ -66,25 +71,21 @@ def errors_of(
     yield from wrong
     if not wrong:
         asked = [("vip", own_match(service))]
-        asked += [(_field(index), match_of(row)) for index, row in enumerate(addresses)]
+        asked += [(f"{prefix}network", match_of(row)) for prefix, row in numbered(addresses)]
         yield from _taken_twice(asked)
         yield from _taken_elsewhere(service, asked)
         yield from _elsewhere(service, asked)
         yield from _own_ssh(service, asked)
 
 
-def _field(index: int, name: str = "network") -> str:
-    return f"addresses.{index}.{name}"
-
-
 def _wrong_rows(service: VirtualService, addresses: Sequence[ServiceAddress]) -> Iterator[Said]:
     family = 6 if ":" in service.vip else 4
-    for index, row in enumerate(addresses):
+    for prefix, row in numbered(addresses):
         for problem in matches.match_problems(
             row.network, row.first_port, row.last_port, family=family
         ):
             yield (
-                _field(index, matches.FIELDS[problem.code]),
+                f"{prefix}{matches.FIELDS[problem.code]}",
                 ValidationError(f"{problem.text(_)} {problem.remedy_text(_)}", code=problem.code),
             )
 

@@ -19,6 +19,7 @@ from console import changes
 from console.planning import Problem
 from lvs import matching, planned
 from lvs.declared import key_of, key_text, tunnel_of
+from lvs.director.types import Surroundings
 from lvs.ipvsadm import pools, problems, tunnels
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service, Tunnel
@@ -137,6 +138,12 @@ def _check_ipvs(
         protocols = matching.protocols_of(service, addresses)
         for problem in problems.service_problems(value, schedulers, protocols=protocols):
             _add(errors, problem, "", _SERVICE_FIELDS)
+        built = Surroundings.from_json(service.director.observed_facts).protocols
+        asked = {"": service.protocol}
+        asked |= {prefix: row.protocol for prefix, row in matching.numbered(addresses)}
+        for prefix, protocol in asked.items():
+            for problem in problems.protocol_problems(protocol, built, str(service)):
+                _add(errors, problem, prefix, {})
         _check_tunnel(errors, "", service, service.forwarding)
     judged = servers if only is None else [only]
     for problem in pools.one_packet_problems(

@@ -62,6 +62,8 @@ _SURROUNDINGS = f"""
 [ -e {UNDO} ] && flock -n {LOCK} true && echo '@@ left by a probe'
 echo '@@ kernel'
 uname -r
+echo '@@ protocols'
+grep -hs '^CONFIG_IP_VS_PROTO_' "/boot/config-$(uname -r)"
 echo '@@ addresses'
 ip -j address show
 echo '@@ routes'
@@ -199,6 +201,7 @@ def _surroundings(parts: dict[str, str]) -> Surroundings:
     ipv4, ipv6, *_ = [*parts["forwarding"].split(), "0", "0"]
     return Surroundings(
         kernel=parts["kernel"].strip(),
+        protocols=_protocols(parts.get("protocols", "")),
         addresses=_addresses(parts["addresses"]),
         routes=_routes(parts["routes"]),
         forwards_ipv4=ipv4 == "1",
@@ -261,6 +264,12 @@ def _networks(text: str) -> tuple[str, ...]:
         return tuple(str(ip_network(route["dst"])) for route in json.loads(text or "[]"))
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("ip -j route show answered no list of routes", text[:200], 1) from error
+
+
+def _protocols(text: str) -> frozenset[str] | None:
+    """What the kernel's own options say that IPVS was built for; None where they are not kept."""
+    built = re.findall(r"^CONFIG_IP_VS_PROTO_(\w+)=y$", text, re.MULTILINE)
+    return frozenset(name.lower() for name in built) or None
 
 
 def _routes(text: str) -> tuple[Way, ...] | None:

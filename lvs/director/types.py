@@ -55,7 +55,8 @@ class Surroundings:
     """What was seen around the table.
 
     `addresses` maps each interface to its addresses with prefix ("10.0.0.1/24").
-    `routes` is None where they were not read.
+    `routes` is None where they were not read. `protocols` are those that IPVS was built for
+    in this kernel ("tcp"), None where that is not known.
     `files` maps the paths of our own files to the SHA-256 of their content, without those
     that are missing. `is_unit_enabled` says whether the table comes back at boot. `undos`
     are the timed undos that lie there, by operation: when they ran, in seconds since 1970,
@@ -80,6 +81,7 @@ class Surroundings:
     has_nft: bool = True
     nft: Ruleset | None = None
     own: Own = Own()
+    protocols: frozenset[str] | None = None
 
     def all_addresses(self) -> list[str]:
         """Every address with its prefix."""
@@ -110,6 +112,7 @@ class Surroundings:
                 "settings": self.own.settings,
                 "timeouts": list(self.own.timeouts),
             },
+            "protocols": sorted(self.protocols) if self.protocols is not None else None,
         }
 
     @classmethod
@@ -137,6 +140,7 @@ class Surroundings:
                 own.get("settings", {}),
                 Timeouts(*own.get("timeouts", ())),
             ),
+            protocols=frozenset(data["protocols"]) if data.get("protocols") else None,
         )
 
 

@@ -54,7 +54,10 @@ class RealServerForm(forms.Form):
     forwarding = forms.ChoiceField(
         label=gettext_lazy("Method"),
         required=False,
-        choices=[("", gettext_lazy("as the service")), *Forwarding.choices],
+        choices=[
+            ("", gettext_lazy("as the service")),
+            *((method.value, method.short) for method in Forwarding),
+        ],
         help_text=gettext_lazy("Its own way, where it is reached in another one."),
     )
     tunnel_type, tunnel_port, tunnel_checksum = tunnel_fields().values()

@@ -18,6 +18,11 @@ TUNNEL_WORDS: dict[str, str | Promise] = {
         "Within UDP: routers and network cards spread it over their queues by its ports."
     ),
 }
+SUM_CHOICES: list[tuple[str, str | Promise]] = [
+    (TunnelSum.NONE.value, gettext_lazy("None")),
+    (TunnelSum.FULL.value, gettext_lazy("Full")),
+    (TunnelSum.REMOTE.value, gettext_lazy("Remote, for GUE only")),
+]
 SUM_WORDS: dict[str, str | Promise] = {
     TunnelSum.NONE.value: gettext_lazy("What is inside has a checksum of its own."),
     TunnelSum.FULL.value: gettext_lazy("Over the whole packet."),
@@ -65,7 +70,7 @@ def tunnel_fields() -> dict[str, forms.Field]:
         "tunnel_checksum": AsideChoice(
             label=gettext_lazy("Checksum"),
             required=False,
-            choices=TunnelSum.choices,
+            choices=SUM_CHOICES,
             initial=TunnelSum.NONE,
         ),
     }

@@ -120,7 +120,10 @@ class VirtualServiceForm(VersionedForm):
     matching = DescribedChoiceField(
         label=gettext_lazy("Which packets"),
         required=False,
-        choices=VirtualService.Matching.choices,
+        choices=[
+            (VirtualService.Matching.ADDRESS, gettext_lazy("VIP and port")),
+            (VirtualService.Matching.MARK, gettext_lazy("Firewall mark")),
+        ],
         initial=VirtualService.Matching.ADDRESS,
         descriptions=MATCHING_WORDS,
     )
@@ -141,7 +144,7 @@ class VirtualServiceForm(VersionedForm):
     tunnel_checksum = DescribedChoiceField(
         label=gettext_lazy("Checksum of the tunnel"),
         required=False,
-        choices=TunnelSum.choices,
+        choices=tunnels.SUM_CHOICES,
         initial=TunnelSum.NONE,
         descriptions=tunnels.SUM_WORDS,
     )

@@ -35,6 +35,7 @@ from .types import (
 
 #: code -> the field that has to change
 FIELDS = {
+    "ipvs-protocol-missing": "protocol",
     "ipvs-service-not-unicast": "address",
     "ipvs-port-zero-needs-persistence": "port",
     "ipvs-one-packet-needs-udp": "one_packet",
@@ -114,6 +115,21 @@ def service_problems(
             ),
             _("Make the service UDP, or choose no persistence engine."),
             {"engine": service.pe},
+        )
+
+
+def protocol_problems(
+    protocol: str, built: Collection[str] | None, subject: str
+) -> Iterator[Problem]:
+    """Whether the director's kernel knows a protocol; `built` are those of its IPVS, None where
+    that is not known. ipvsadm takes a service that the kernel then never looks at."""
+    if built is not None and protocol not in built:
+        yield Problem(
+            "ipvs-protocol-missing",
+            subject,
+            _("The director's kernel was built without %(protocol)s for IPVS."),
+            _("Choose another protocol, or a kernel with CONFIG_IP_VS_PROTO_%(protocol)s."),
+            {"protocol": protocol.upper()},
         )
 
 

@@ -259,6 +259,17 @@ def test_options_become_lines(director: Director, values: dict[str, Any], words:
     assert words in "\n".join(lines_of(declare(director, **values)))
 
 
+def test_sctp_is_refused_where_the_kernel_was_built_without_it(director: Director) -> None:
+    declare(director, name="unknown", protocol="sctp", vip="10.10.0.61")
+    director.observed_facts = {**director.observed_facts, "protocols": ["tcp", "udp"]}
+    director.save()
+    assert refused(director, protocol="sctp") == {"protocol": ["ipvs-protocol-missing"]}
+    row = RANGE | {"protocol": "sctp"}
+    assert refused(director, matching="mark", addresses=[row]) == {
+        "addresses.0.protocol": ["ipvs-protocol-missing"]
+    }
+
+
 # The form
 
 
