@@ -7,4 +7,4 @@ class LvsConfig(AppConfig):
     verbose_name = _("Load balancing")
 
     def ready(self) -> None:
-        from lvs import kinds, measures, navigation  # noqa: F401  each registers what it knows
+        from lvs import exposition, kinds, measures, navigation  # noqa: F401  each registers what it knows

@@ -81,3 +81,6 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
+
+#: Networks from which /metrics is read without a token; none by default.
+METRICS_NETWORKS = words("EVENKEEL_METRICS_NETWORKS")
