@@ -37,6 +37,11 @@ TONES: dict[str, str] = {
     "ready": "ok",
     "ready-with-warnings": "warn",
     "not-ready": "bad",
+    # Entries of an import
+    "new": "info",
+    "declared": "ok",
+    "differs": "warn",
+    "refused": "bad",
 }
 
 #: Statuses under which something is moving right now; their badges pulse.

@@ -39,6 +39,15 @@ operations.register(
 )
 operations.register(
     operations.Kind(
+        "director.survey",
+        "lvs.tasks.survey_director",
+        _("Read for import"),
+        "director.apply",
+        deadline=300,
+    )
+)
+operations.register(
+    operations.Kind(
         "director.release", "lvs.tasks.release_director", _("Release"), "director.manage"
     )
 )

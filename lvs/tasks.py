@@ -8,6 +8,7 @@ from console.execution import execute
 from lvs import adoption, connections, poll, proof, through
 from lvs.configure import configure
 from lvs.execute import apply
+from lvs.importing import look
 
 
 @shared_task
@@ -23,6 +24,11 @@ def configure_director(pk: int) -> None:
 @shared_task
 def observe_director(pk: int) -> None:
     execute(pk, poll.look)
+
+
+@shared_task
+def survey_director(pk: int) -> None:
+    execute(pk, look.survey)
 
 
 @shared_task

@@ -9,6 +9,7 @@ from lvs.views import (
     connections,
     directors,
     editing,
+    importing,
     real_servers,
     unmanaged,
     virtual_services,
@@ -23,6 +24,22 @@ urlpatterns = [
     path("directors/<int:pk>/observe/", directors.director_observe, name="director-observe"),
     path("directors/<int:pk>/apply/", directors.director_apply, name="director-apply"),
     path("directors/<int:pk>/connections/", connections.connections, name="director-connections"),
+    path("directors/<int:pk>/import/", importing.director_import, name="director-import"),
+    path(
+        "directors/<int:pk>/import/look/",
+        importing.director_import_look,
+        name="director-import-look",
+    ),
+    path(
+        "directors/<int:pk>/import/file/",
+        importing.director_import_file,
+        name="director-import-file",
+    ),
+    path(
+        "directors/<int:pk>/import/declare/",
+        importing.director_import_declare,
+        name="director-import-declare",
+    ),
     path("directors/<int:pk>/unmanaged/", unmanaged.unmanaged, name="director-unmanaged"),
     path("directors/<int:pk>/adopt/", unmanaged.adopt, name="director-adopt"),
     path(

@@ -27,7 +27,7 @@ from console.models import (
     Tenant,
 )
 from console.models.tokens import digest
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, ImportSource, RealServer, VirtualService
 
 #: What every user of the tests logs in with.
 PASSWORD = "a long walk to the harbour"
@@ -232,3 +232,16 @@ class RealServerFactory(DjangoModelFactory[RealServer]):
     virtual_service = factory.SubFactory(VirtualServiceFactory)
     rip = factory.Sequence(lambda n: f"10.1.{n // 250}.{n % 250 + 1}")
     port = 8080
+
+
+class ImportSourceFactory(DjangoModelFactory[ImportSource]):
+    """A keepalived.conf that was given for a director."""
+
+    class Meta:
+        model = ImportSource
+
+    director = factory.SubFactory(DirectorFactory)
+    kind = "file"
+    name = "keepalived.conf"
+    content = ImportSource.packed("virtual_server 198.51.100.9 80 {\n    protocol TCP\n}\n")
+    taken_at = factory.LazyFunction(timezone.now)

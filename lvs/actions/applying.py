@@ -15,13 +15,19 @@ from lvs.models import Director, VirtualService
 
 
 def begin_apply(
-    actor: Actor, director: Director, services: list[VirtualService] | None
+    actor: Actor,
+    director: Director,
+    services: list[VirtualService] | None,
+    *,
+    is_adoption: bool = False,
 ) -> Operation:
     """Begin `director.apply` for all or for some services; call inside the transaction.
 
-    The operation belongs to the tenant that the services share, if they do.
+    The operation belongs to the tenant that the services share, if they do. What is adopted
+    is in place already: nobody judges whether it could work.
     """
-    refuse_hopeless(director, services)
+    if not is_adoption:
+        refuse_hopeless(director, services)
     parameters: dict[str, Any] = {}
     tenants = set()
     if services is not None:

@@ -126,7 +126,7 @@ def adopt(
     service.is_vip_managed = False
     with transaction.atomic():
         declare(actor, "virtual_service.adopt", service, servers, is_adoption=True)
-        return service, begin_apply(actor, director, [service])
+        return service, begin_apply(actor, director, [service], is_adoption=True)
 
 
 def request_removal_of_unmanaged(

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import advice, directors, metrics, virtual_services
+from lvs.api.views import advice, directors, importing, metrics, virtual_services
 
 app_name = "lvs-api"
 
@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         directors.DirectorUnmanaged.as_view(),
         name="director-unmanaged",
     ),
+    path("directors/<int:pk>/import/", importing.DirectorImport.as_view(), name="director-import"),
     path("directors/<int:pk>/adopt/", directors.DirectorAdopt.as_view(), name="director-adopt"),
     path(
         "directors/<int:pk>/remove-unmanaged/",

@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from lvs import shown
+from lvs.importing.report import Report
 from lvs.ipvsadm.schedulers import SCHEDULERS
-from lvs.models import RealServer, VirtualService
+from lvs.models import Director, RealServer, VirtualService
 
 register = template.Library()
 
@@ -86,3 +87,16 @@ def part_url(context: Context, part: str = "live") -> str:
     query = request.GET.copy()
     query["part"] = part
     return f"{request.path}?{query.urlencode()}"
+
+
+@register.filter
+def setting_rows(report: Report) -> list[tuple[Any, Any]]:
+    """The fields of a director that an import declares along: names and values."""
+    labels = {field.name: field.verbose_name for field in Director._meta.fields}
+    rows: list[tuple[Any, Any]] = []
+    for name, value in report.values.items():
+        if isinstance(value, dict):
+            rows += sorted(value.items())
+        else:
+            rows.append((labels[name], value))
+    return rows

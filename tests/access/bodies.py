@@ -15,6 +15,7 @@ A_ROLE = {"role": "owner"}
 A_SERVER = {"rip": "10.1.9.9", "port": 80}
 A_SERVER_FORM = {**A_SERVER, "weight": 1, "upper_threshold": 0, "lower_threshold": 0}
 A_CLIENT = {"client": "192.0.2.7"}
+CONFIGURATION = {"text": "virtual_server 198.51.100.7 80 {\n    protocol TCP\n}\n"}
 KEY = {"key": UNMANAGED}
 KEY_TWICE = {"key": UNMANAGED, "confirm": UNMANAGED}
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from tests.access import bodies
 from tests.access.rows import Row
+from tests.access.scene import Scene
+
+
+def of_the_file(scene: Scene) -> str:
+    return "?kind=file"
+
 
 #: The columns are those of `rows.CAST`.
 ROWS: list[Row] = [
@@ -75,6 +81,20 @@ ROWS: list[Row] = [
     Row("lvs-api:director-observe", "POST", "404 404 404 404 202 202 403 401", "director"),
     Row("lvs-api:director-apply", "POST", "404 404 404 404 202 202 403 401", "director"),
     Row("lvs-api:director-planned-changes", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row(
+        "lvs-api:director-import",
+        "GET",
+        "404 404 404 404 200 200 200 401",
+        "director",
+        query=of_the_file,
+    ),
+    Row(
+        "lvs-api:director-import",
+        "POST",
+        "404 404 404 404 202 202 403 401",
+        "director",
+        {"dry_run": True},
+    ),
     Row("lvs-api:director-unmanaged", "GET", "404 404 404 404 200 200 200 401", "director"),
     Row(
         "lvs-api:director-adopt", "POST", "404 404 404 404 201 201 403 401", "director", bodies.KEY

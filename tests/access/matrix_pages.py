@@ -129,6 +129,16 @@ ROWS: list[Row] = [
         "director",
         bodies.A_CLIENT,
     ),
+    Row("director-import", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row("director-import-look", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row(
+        "director-import-file",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        bodies.CONFIGURATION,
+    ),
+    Row("director-import-declare", "POST", "404 404 404 404 302 302 403 login", "director"),
     Row("director-unmanaged", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-adopt", "POST", "404 404 404 404 302 302 403 login", "director", bodies.KEY),
     Row(

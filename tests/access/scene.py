@@ -58,6 +58,7 @@ def make_scene(cast: Cast) -> Scene:
     )
     director.set_observed_lines(["-A -t 198.51.100.77:80 -s rr"])
     director.save()
+    factories.ImportSourceFactory.create(director=director)
     service = factories.VirtualServiceFactory.create(
         director=director,
         tenant=cast.tenant,

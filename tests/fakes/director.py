@@ -80,6 +80,12 @@ class FakeDirector(FakeTransport):
             if "elements" in held
         }
 
+    def write(self, path: str, text: str) -> None:
+        """A file on the machine, or what a tool of its own name prints ("ps", "units")."""
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
     def reboot(self) -> None:
         """Lose what a kernel loses, then start the unit if it is enabled."""
         self.table.reboot()
@@ -176,7 +182,8 @@ class FakeDirector(FakeTransport):
                              f' {self.root}/{state} "$@"')  # fmt: skip
         self._tool(
             "systemctl",
-            f"case $1 in stop) rm -f {self.root}/timers/${{2%.timer}}; exit 0;; esac\n"
+            f"case $1 in stop) rm -f {self.root}/timers/${{2%.timer}}; exit 0;;"
+            f" show) cat {self.root}/units 2>/dev/null; exit 0;; esac\n"
             f"case $2 in enable) touch {self.root}/enabled;; disable) rm -f {self.root}/enabled;;"
             f" is-enabled) if [ -e {self.root}/enabled ]; then echo enabled; else echo disabled;"
             " exit 1; fi;; esac",
@@ -187,6 +194,9 @@ class FakeDirector(FakeTransport):
             f' *) break;; esac; shift; done\necho "$s $*" > "{self.root}/timers/$u"',
         )
         self._tool("uname", "echo 6.1.0-fake")
+        self._tool("base64", f'sed "s#{self.root}##g" | /usr/bin/base64 "$@"')
+        for name in ("ps", "iptables-save", "ip6tables-save"):
+            self._tool(name, f"cat {self.root}/{name} 2>/dev/null")
 
     def _tool(self, name: str, text: str) -> None:
         path = self.root / "bin" / name
