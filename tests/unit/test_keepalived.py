@@ -152,7 +152,8 @@ configurations = st.builds(
             Group,
             words,
             st.lists(
-                st.builds(lambda pair, port: Range(*pair, port), ranges, ports), max_size=2
+                st.builds(lambda pair, port: Range(pair[0], pair[1], port), ranges, ports),
+                max_size=2,
             ).map(tuple),
             st.lists(
                 st.builds(Mark, st.integers(1, 99), st.sampled_from((0, 4, 6))), max_size=2
