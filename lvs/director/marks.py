@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
+from lvs.director import nftables
+
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _CHAINS = frozenset({"PREROUTING", "OUTPUT"})
 _ALL_PORTS = (1, 65535)
+_OURS = nftables.NAME.split()[-1]
 
 
 class Feed(NamedTuple):
@@ -97,12 +100,12 @@ def _ports(text: str, dash: str) -> tuple[int, int]:
 
 def feeds_of_nft(ruleset: Iterable[dict[str, Any]]) -> Feeds:
     """The feeds that `nft -j list ruleset` tells, and the marks set in other ways. Rules
-    that iptables put there are left to iptables."""
+    that iptables put there are left to iptables, and ours are no news."""
     found: list[Feed] = []
     obscure: set[int] = set()
     for one in ruleset:
         rule = one.get("rule")
-        if not isinstance(rule, dict) or rule.get("table") == "mangle":
+        if not isinstance(rule, dict) or rule.get("table") in ("mangle", _OURS):
             continue
         expressions = [e for e in rule.get("expr", ()) if isinstance(e, dict)]
         for mark in _nft_marks(expressions):

@@ -1,7 +1,7 @@
 """A whole look at a director that somebody else has set up: one script for one round trip.
 
-After the ordinary look come the timeouts, the kernel's own settings, the synchronisation
-daemons, who else writes the table, and the files from which it is made at boot. Files and
+After the ordinary look come the synchronisation daemons, who else writes the table, the rules
+that set firewall marks, and the files from which the table is made at boot. Files and
 process lines are wrapped in base64, so that nothing in them is taken for a mark. Nothing is
 changed, and no text of a file is ever run: what `include` names is only expanded to paths.
 """
@@ -19,8 +19,8 @@ from lvs.director import sample
 from lvs.director.marks import Feed, feeds_of_iptables, feeds_of_nft
 from lvs.director.sample import IncompleteSample, Look
 from lvs.ipvsadm.errors import ParseError
-from lvs.ipvsadm.parse import parse_daemons, parse_timeouts
-from lvs.ipvsadm.types import SyncDaemon, Timeouts
+from lvs.ipvsadm.parse import parse_daemons
+from lvs.ipvsadm.types import SyncDaemon
 
 CONFIGURATION = "/etc/keepalived/keepalived.conf"
 #: Where distributions keep a table for the boot.
@@ -30,19 +30,14 @@ UNITS = ("keepalived.service", "ldirectord.service", "ipvsadm.service", "seesaw.
 WRITERS = ("keepalived", "ldirectord", "seesaw_engine", "seesaw_ncc", "kube-proxy", "kube-router",
            "nanny", "lvsd", "pulse", "gorb", "surealived", "dpip")  # fmt: skip
 _END = "surveyed"
-_SETTINGS = "/proc/sys/net/ipv4/vs"
 
 #: Files of keepalived and bytes of one that are sent; the reader refuses what is larger.
 _MAX_FILES = 500
 _MAX_BYTES = 10 * 1024 * 1024 + 1
 
 _SCRIPT = f"""
-echo '@@ timeouts'
-ipvsadm -L --timeout
 echo '@@ daemons'
 ipvsadm -L --daemon
-echo '@@ settings'
-grep -s . {_SETTINGS}/*
 echo '@@ hostname'
 uname -n
 echo '@@ processes'
@@ -107,16 +102,14 @@ class Process(NamedTuple):
 class Survey:
     """What was found.
 
-    `settings` has the names of net.ipv4.vs without their prefix. `files` are the texts of
+    `files` are the texts of
     keepalived's configuration, the first one first, and of saved tables, by path. `units`
     maps a unit to its active and its enabled state. `feeds` are the firewall marks that
     rules set, `obscure_marks` those that rules set in ways that are not understood.
     """
 
     look: Look
-    timeouts: Timeouts
     daemons: tuple[SyncDaemon, ...] = ()
-    settings: dict[str, str] = field(default_factory=dict)
     hostname: str = ""
     writers: tuple[Process, ...] = ()
     units: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -155,9 +148,7 @@ def read_survey(text: str, said: str = "") -> Survey:
     files = _files(parts["conffiles"])
     return Survey(
         look=sample.read_look(text, said),
-        timeouts=parse_timeouts(parts["timeouts"]),
         daemons=parse_daemons(parts["daemons"]),
-        settings=_settings(parts["settings"]),
         hostname=parts["hostname"].strip(),
         writers=_writers(_decoded(parts["processes"].strip())),
         units=_units(parts["units"]),
@@ -183,16 +174,6 @@ def _json(text: str) -> list[dict[str, object]]:
     except (ValueError, KeyError, TypeError):
         return []
     return [one for one in found if isinstance(one, dict)]
-
-
-def _settings(text: str) -> dict[str, str]:
-    """ "/proc/sys/net/ipv4/vs/conntrack:0" and so on; several values are joined by a blank."""
-    found = {}
-    for line in text.splitlines():
-        path, colon, value = line.partition(":")
-        if colon and path.startswith(f"{_SETTINGS}/"):
-            found[path.rpartition("/")[2]] = " ".join(value.split())
-    return found
 
 
 def _writers(text: str) -> tuple[Process, ...]:

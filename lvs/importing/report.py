@@ -125,7 +125,7 @@ def _from_machine(report: Report, survey: Survey) -> None:
     for feed in survey.feeds:
         feeds[feed.mark].append(feed)
     _draft(report, table, made, feeds)
-    report.values = settings_from(report.director, survey)
+    report.values = settings_from(report.director, survey.look.surroundings)
     _place_vips(report, survey, configuration)
     report.problems += findings.about_machine(survey, configuration)
     report.problems += findings.compared(made, table)
