@@ -96,6 +96,21 @@ class Refusal(Exception):
         return words_of(self.message, self.params)
 
 
+class Later(Exception):
+    """The body waits for something outside: it goes on after `seconds`, from the beginning.
+
+    No worker is held meanwhile, and no attempt is lost. `message`, an English format string
+    over `params`, says what it waits for.
+    """
+
+    def __init__(
+        self, seconds: float, message: str, params: Mapping[str, str | int] | None = None
+    ) -> None:
+        super().__init__(message % (params or {}))
+        self.seconds = seconds
+        self.fields = error_fields(message, params)
+
+
 class Run:
     """One claimed operation at work."""
 
@@ -193,8 +208,15 @@ def _conclude(run: Run, body: Callable[[Run], dict[str, Any] | None]) -> None:
     try:
         result = body(run) or {}
         operations.finish(
-            operation, Operation.Status.SUCCEEDED, result=result, percent=100, error=""
+            operation,
+            Operation.Status.SUCCEEDED,
+            result=result,
+            percent=100,
+            error="",
+            error_words={},
         )
+    except Later as later:
+        operations.wait(operation, delay=later.seconds, **later.fields)
     except Stopped as stop:
         _stop(operation, stop.code)
     except Refusal as refusal:
@@ -225,12 +247,18 @@ def _try_later(operation: Operation, error: RemoteError) -> bool:
     delay = RETRY_DELAYS[operation.attempt - 1]
     if operation.attempt == len(RETRY_DELAYS):
         delay = max(delay, error.patience)
-    return operations.put_back(operation, delay=delay, error=str(error))
+    return operations.put_back(operation, delay=delay, error=str(error), error_words={})
 
 
 def _stop(operation: Operation, code: str) -> None:
     if code == "cancelled":
-        operations.finish(operation, Operation.Status.CANCELLED, error_code="cancelled")
+        operations.finish(
+            operation,
+            Operation.Status.CANCELLED,
+            error_code="cancelled",
+            error="",
+            error_words={},
+        )
     elif code == "deadline":
         _fail(
             operation,

@@ -45,7 +45,8 @@ class Kind:
     """What one kind of operation is: the task that runs it and how it reads.
 
     `deadline` is in seconds, None for the setting's default. `capability` is what asking,
-    cancelling and retrying it take.
+    cancelling and retrying it take. One that `undoes_on_cancel` is always ended by its body,
+    which takes back what it did.
     """
 
     code: str
@@ -54,6 +55,7 @@ class Kind:
     capability: str
     deadline: float | None = None
     is_cancellable: bool = True
+    undoes_on_cancel: bool = False
 
 
 KINDS: dict[str, Kind] = {}
@@ -73,14 +75,15 @@ def begin(
     tenant: Tenant | None = None,
     retry_of: Operation | None = None,
     reason: str = "",
+    deadline: float | None = None,
 ) -> Operation:
     """Write an operation and its audit line; the worker is woken after commit.
 
     Call inside the transaction of the declared change. Raises Busy when the target has a
     live operation, which the database itself holds. `tenant` is who may see it where the
-    target itself belongs to nobody.
+    target itself belongs to nobody. `deadline` in seconds takes the place of the kind's.
     """
-    deadline = KINDS[kind].deadline or settings.OPERATION_DEADLINE
+    deadline = deadline or KINDS[kind].deadline or settings.OPERATION_DEADLINE
     try:
         with transaction.atomic():
             operation = Operation.objects.create(
@@ -165,6 +168,11 @@ def progress(operation: Operation, percent: int) -> None:
     _mine(operation).update(percent=max(0, min(100, percent)))
 
 
+def keep(operation: Operation, **fields: Any) -> bool:
+    """Write down how far a claimed operation is; False when the claim is lost."""
+    return bool(_mine(operation).update(**fields))
+
+
 def finish(operation: Operation, status: Operation.Status, **fields: Any) -> bool:
     """End a claimed operation and complete its audit lines; False when the claim is lost."""
     with transaction.atomic():
@@ -175,18 +183,27 @@ def finish(operation: Operation, status: Operation.Status, **fields: Any) -> boo
     return bool(ended)
 
 
-def put_back(operation: Operation, *, delay: float, error: str) -> bool:
+def put_back(operation: Operation, *, delay: float, **fields: Any) -> bool:
     """Queue a claimed operation again after `delay` seconds: nothing of it ran, or its
-    outcome is unknown and will be observed. False when the claim is lost."""
+    outcome is unknown and will be observed, or it has nothing to do before. False when the
+    claim is lost."""
     now = timezone.now()
     return bool(
         _mine(operation).update(
             status=Operation.Status.QUEUED,
             not_before=now + timedelta(seconds=delay),
             sent_at=None,
-            error=error,
+            **fields,
         )
     )
+
+
+def wait(operation: Operation, *, delay: float, **fields: Any) -> bool:
+    """Put an operation back that waits for something outside: no attempt was lost on it.
+
+    The next claim has the same fence, which nothing else can hold: this one has ended.
+    """
+    return put_back(operation, delay=delay, attempt=F("attempt") - 1, **fields)
 
 
 def request_cancel(actor: Actor, operation: Operation) -> Operation:
@@ -196,16 +213,19 @@ def request_cancel(actor: Actor, operation: Operation) -> Operation:
     if not KINDS[operation.kind].is_cancellable:
         raise WrongState(_("This kind of operation cannot be cancelled once it was asked for."))
     now = timezone.now()
+    undoes = KINDS[operation.kind].undoes_on_cancel
     with transaction.atomic():
-        waiting = Operation.objects.filter(pk=operation.pk, status=Operation.Status.QUEUED).update(
+        rows = Operation.objects.filter(pk=operation.pk)
+        waiting = not undoes and rows.filter(status=Operation.Status.QUEUED).update(
             status=Operation.Status.CANCELLED,
             cancel_requested_at=now,
             finished_at=now,
             error_code="cancelled",
         )
-        running = not waiting and Operation.objects.filter(
-            pk=operation.pk, status=Operation.Status.RUNNING
-        ).update(cancel_requested_at=now)
+        live = Operation.LIVE if undoes else (Operation.Status.RUNNING,)
+        running = not waiting and rows.filter(status__in=live).update(
+            cancel_requested_at=now, not_before=None
+        )
         if not waiting and not running:
             raise WrongState(
                 _("Operation #%(number)s is already finished.") % {"number": operation.pk}
@@ -214,6 +234,8 @@ def request_cancel(actor: Actor, operation: Operation) -> Operation:
         if waiting:
             audit.complete(operation)
         audit.record(actor, "operation.cancel", operation)
+        if undoes:
+            transaction.on_commit(lambda: send(operation.pk, operation.kind))
     return operation
 
 

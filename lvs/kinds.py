@@ -70,6 +70,16 @@ operations.register(
 )
 operations.register(
     operations.Kind(
+        "real_server.drain",
+        "lvs.tasks.drain_real_server",
+        _("Drain"),
+        "virtual_service.manage",
+        deadline=90_000,
+        undoes_on_cancel=True,
+    )
+)
+operations.register(
+    operations.Kind(
         "director.sweep_probe",
         "lvs.tasks.sweep_probe",
         _("Take back what a probe left"),

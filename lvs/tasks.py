@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from console.execution import execute
-from lvs import adoption, connections, poll, proof, through
+from lvs import adoption, connections, drain, poll, proof, through
 from lvs.configure import configure
 from lvs.execute import apply
 from lvs.importing import look
@@ -39,6 +39,11 @@ def remove_unmanaged(pk: int) -> None:
 @shared_task
 def prove_virtual_service(pk: int) -> None:
     execute(pk, proof.prove)
+
+
+@shared_task
+def drain_real_server(pk: int) -> None:
+    execute(pk, drain.drain)
 
 
 @shared_task

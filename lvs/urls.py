@@ -86,6 +86,11 @@ urlpatterns = [
         name="real-server-weight",
     ),
     path(
+        "real-servers/<int:pk>/drain/",
+        real_servers.real_server_drain,
+        name="real-server-drain",
+    ),
+    path(
         "real-servers/<int:pk>/remove/",
         real_servers.real_server_remove,
         name="real-server-remove",

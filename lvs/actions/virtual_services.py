@@ -110,7 +110,7 @@ def update_virtual_service(
         else:
             rules.check(service, servers, addresses=rows)
         if changed.keys() - _NOT_IN_TABLE:
-            _touch(service)
+            touch(service)
         return service, begin_apply(actor, service.director, [service]) if apply else None
 
 
@@ -120,13 +120,13 @@ def add_real_server(
     """Declare one more real server."""
     require(actor, "virtual_service.manage", service)
     with transaction.atomic():
-        service = _locked(service)
+        service = lock_for_change(service)
         server = rules.server_from(values)
         _require_machine(actor, server.host_id, None)
         server.virtual_service = service
         rules.check(service, [*service.real_servers.all(), server], only=server)
         changes.create(actor, "real_server.create", server)
-        _touch(service)
+        touch(service)
         return server, begin_apply(actor, service.director, [service]) if apply else None
 
 
@@ -141,7 +141,7 @@ def update_real_server(
     """Change weight, thresholds, or the address itself (which is another real server)."""
     require(actor, "virtual_service.manage", real_server)
     with transaction.atomic():
-        service = _locked(real_server.virtual_service)
+        service = lock_for_change(real_server.virtual_service)
         if "host" in values:
             wanted = values["host"].pk if values["host"] is not None else None
             _require_machine(actor, wanted, real_server.host_id)
@@ -149,7 +149,7 @@ def update_real_server(
         servers = list(service.real_servers.all())
         rules.check(service, servers, only=next(row for row in servers if row == real_server))
         if changed:
-            _touch(service)
+            touch(service)
         return real_server, begin_apply(actor, service.director, [service]) if apply else None
 
 
@@ -159,9 +159,9 @@ def remove_real_server(
     """Take a real server out of its service."""
     require(actor, "virtual_service.manage", real_server)
     with transaction.atomic():
-        service = _locked(real_server.virtual_service)
+        service = lock_for_change(real_server.virtual_service)
         changes.delete(actor, "real_server.delete", real_server)
-        _touch(service)
+        touch(service)
         return begin_apply(actor, service.director, [service]) if apply else None
 
 
@@ -216,7 +216,7 @@ def keep(actor: Actor, service: VirtualService) -> VirtualService:
             raise WrongState(_("The removal is already under way. Cancel its operation first."))
         locked.removal_requested_at = None
         locked.save()
-        _touch(locked)
+        touch(locked)
         audit.record(actor, "virtual_service.keep", locked)
     service.refresh_from_db()
     return service
@@ -232,7 +232,7 @@ def request_proof(actor: Actor, service: VirtualService) -> Operation:
         return operations.begin(actor, "virtual_service.prove", service)
 
 
-def _locked(service: VirtualService) -> VirtualService:
+def lock_for_change(service: VirtualService) -> VirtualService:
     locked = changes.lock(service)
     _refuse_leaving(locked)
     return locked
@@ -320,7 +320,7 @@ def _replace(
     return changed
 
 
-def _touch(service: VirtualService) -> None:
+def touch(service: VirtualService) -> None:
     """Something that the director has to learn has changed."""
     service.generation += 1
     service.provisioning_status = Provisioning.PENDING

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import advice, directors, importing, metrics, virtual_services
+from lvs.api.views import advice, directors, importing, metrics, proofs, virtual_services
 
 app_name = "lvs-api"
 
@@ -92,5 +92,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "real-servers/<int:pk>/",
         virtual_services.RealServerDetail.as_view(),
         name="real-server-detail",
+    ),
+    path(
+        "real-servers/<int:pk>/drain/",
+        proofs.RealServerDrain.as_view(),
+        name="real-server-drain",
+    ),
+    path(
+        "virtual-services/<int:pk>/proof/",
+        proofs.VirtualServiceProof.as_view(),
+        name="virtual-service-proof",
     ),
 ]

@@ -123,3 +123,10 @@ class WeightForm(forms.Form):
 
     weight = forms.IntegerField(validators=[MinValueValidator(0), MaxValueValidator(MAX_WEIGHT)])
     version = forms.IntegerField(required=False)
+
+
+class DrainForm(forms.Form):
+    """How long a drain may wait, in seconds, and what follows."""
+
+    limit_seconds = forms.IntegerField()
+    then = forms.CharField(max_length=16)

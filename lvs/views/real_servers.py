@@ -15,8 +15,9 @@ from console.access import actor_of, find_visible, require
 from console.forms.base import try_verb
 from console.forms.confirm import is_confirmed
 from lvs.actions import virtual_services as verbs
+from lvs.actions.draining import drain_real_server
 from lvs.forms import real_servers
-from lvs.forms.real_servers import RealServerForm, WeightForm
+from lvs.forms.real_servers import DrainForm, RealServerForm, WeightForm
 from lvs.models import RealServer, VirtualService
 from lvs.views.virtual_services import find as find_service
 
@@ -96,6 +97,18 @@ def real_server_weight(request: HttpRequest, pk: int) -> HttpResponse:
                 actor, server, expected_version=version, weight=weight
             ),
         )
+    for said in form.errors.values():
+        messages.error(request, f"{server}: {' '.join(map(str, said))}")
+    return redirect(server.virtual_service)
+
+
+@require_POST
+def real_server_drain(request: HttpRequest, pk: int) -> HttpResponse:
+    """Drain, and then take it out or keep it with weight 0."""
+    actor, server, form = actor_of(request), _find(request, pk), DrainForm(request.POST)
+    require(actor, "virtual_service.manage", server)
+    if form.is_valid():
+        try_verb(form, lambda: drain_real_server(actor, server, **form.cleaned_data))
     for said in form.errors.values():
         messages.error(request, f"{server}: {' '.join(map(str, said))}")
     return redirect(server.virtual_service)

@@ -21,7 +21,7 @@ from console.access import Actor, actor_of, find_visible, require, visible_to
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Operation
-from lvs import planned, plans, proven, reached, shown
+from lvs import draining, planned, plans, proven, reached, shown
 from lvs.actions import directors
 from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
@@ -144,6 +144,8 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "is_blocked": shown.is_blocked(service, problems),
         "proof": proven.proof_of(service, rows),
         "paths": reached.paths_of(service),
+        "drains": draining.drains_of(rows),
+        "drain_words": draining.to_know_before(service, rows),
         "history": [one for one in operations if _is_about(one, service)][:HISTORY],
         "live": next((one for one in operations if one.is_live), None),
         "may_manage": actor.can("virtual_service.manage", service),

@@ -129,6 +129,8 @@ ROWS: list[Row] = [
         bodies.the_name("service"),
     ),
     Row("lvs-api:virtual-service-keep", "POST", "200 200 403 404 200 200 403 401", "leaving"),
+    Row("lvs-api:virtual-service-proof", "GET", "200 200 200 404 200 200 200 401", "service"),
+    Row("lvs-api:real-server-drain", "POST", "202 202 403 404 202 202 403 401", "server"),
     Row("lvs-api:virtual-service-prove", "POST", "202 202 403 404 202 202 403 401", "service"),
     Row(
         "lvs-api:virtual-service-planned-changes",

@@ -206,6 +206,13 @@ ROWS: list[Row] = [
     ),
     Row("real-server-weight", "POST", "302 302 403 404 302 302 403 login", "server", {"weight": 0}),
     Row(
+        "real-server-drain",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "server",
+        {"limit_seconds": 60, "then": "keep"},
+    ),
+    Row(
         "real-server-remove",
         "POST",
         "302 302 403 404 302 302 403 login",
