@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from console.metrics.cells import NOTHING, Cell, Row, counter_cell, gauge_cell
 
+#: Instead of a weight: the same as the one before it in the row. 0 is an unknown cell.
+_SAME = 1
+
 
 def pack(rows: Iterable[Row], start: int, *, with_peaks: bool) -> bytes:
     """Rows not before `start`. Without peaks it takes a third less; they are then those of
@@ -17,9 +20,11 @@ def pack(rows: Iterable[Row], start: int, *, with_peaks: bool) -> bytes:
     for at, cells in rows:
         _put(out, at - start)
         _put(out, len(cells))
+        before = -1
         for cell in cells:
-            _put(out, cell.weight)
+            _put(out, _SAME if cell.weight == before else cell.weight and cell.weight + _SAME)
             if cell.weight:
+                before = cell.weight
                 _put(out, cell.total)
                 if with_peaks:
                     _put(out, cell.peak)
@@ -32,12 +37,14 @@ def unpack(data: bytes, start: int, counters: Sequence[bool], *, with_peaks: boo
     numbers = _numbers(data)
     rows = []
     for offset in numbers:
-        cells = []
+        cells: list[Cell] = []
+        weight = 0
         for position in range(next(numbers)):
-            weight = next(numbers)
-            if not weight:
+            code = next(numbers)
+            if not code:
                 cells.append(NOTHING)
                 continue
+            weight = weight if code == _SAME else code - _SAME
             total = next(numbers)
             if with_peaks:
                 cells.append(Cell(weight, total, next(numbers)))
