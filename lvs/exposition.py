@@ -34,6 +34,17 @@ _GAUGES = {
     "buckets": ("connection_table_buckets", "Size of the connection table's hash."),
 }
 
+#: How a director was last seen: name, help and value.
+LOOKS: dict[str, tuple[str, Callable[[Director], float]]] = {
+    "drift_lines": ("Lines that would mend it.", lambda row: row.drift_count),
+    "unmanaged_entries": ("Services that nobody declared.", lambda row: row.unmanaged_count),
+    "table_entries": ("Services and real servers.", lambda row: row.table_size),
+    "last_look_timestamp_seconds": (
+        "When its table was last seen.",
+        lambda row: row.observed_at.timestamp() if row.observed_at else 0.0,
+    ),
+}
+
 
 class _Labelled(NamedTuple):
     """What one object is called, and how old its reading may be."""
@@ -72,16 +83,7 @@ def _directors() -> list[Director]:
 
 def _looks(directors: list[Director]) -> Iterator[Metric]:
     """How each director was last seen."""
-    named: dict[str, tuple[str, Callable[[Director], float]]] = {
-        "drift_lines": ("Lines that would mend it.", lambda row: row.drift_count),
-        "unmanaged_entries": ("Services that nobody declared.", lambda row: row.unmanaged_count),
-        "table_entries": ("Services and real servers.", lambda row: row.table_size),
-        "last_look_timestamp_seconds": (
-            "When its table was last seen.",
-            lambda row: row.observed_at.timestamp() if row.observed_at else 0.0,
-        ),
-    }
-    for name, (words, value) in named.items():
+    for name, (words, value) in LOOKS.items():
         found = GaugeMetricFamily(f"evenkeel_director_{name}", words, labels=["director"])
         for row in directors:
             found.add_metric([row.host.name], value(row))
