@@ -18,7 +18,7 @@ from console.planning import Line, Plan, Step
 from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
-from lvs import declared, drift, expected, observe, seen, undoing
+from lvs import declared, drift, expected, history, observe, seen, undoing
 from lvs.director import boot
 from lvs.director import planner as around
 from lvs.director.sample import Look
@@ -341,6 +341,7 @@ def _conclude(change: Change, touched: list[tuple[int, int, Any]]) -> None:
                 rows.filter(pk__in=pks[start : start + _CHUNK], generation=generation).update(
                     applied_generation=generation, provisioning_status=Provisioning.ACTIVE
                 )
+        _record(change, touched)
         for start in range(0, len(gone), _CHUNK):
             rows.filter(pk__in=gone[start : start + _CHUNK]).exclude(
                 removal_requested_at=None
@@ -353,6 +354,19 @@ def note_configured(director: Director) -> None:
     """The director's own settings are in place, unless somebody changed them meanwhile."""
     Director.objects.filter(pk=director.pk, version=director.version).update(
         provisioning_status=Provisioning.ACTIVE
+    )
+
+
+def _record(change: Change, touched: list[tuple[int, int, Any]]) -> None:
+    """Write the new state into the director's history."""
+    staying = {pk: generation for pk, generation, leaving in touched if leaving is None}
+    gone = [pk for pk, _generation, leaving in touched if leaving is not None]
+    history.record(
+        change.director,
+        change.run.operation,
+        staying,
+        gone,
+        planner.summary(planner.batch(change.applied)),
     )
 
 

@@ -33,6 +33,9 @@ FENCE_EPOCH = int(_number("EVENKEEL_FENCE_EPOCH", 0))
 #: is always allowed.
 REMOVAL_CAP_SHARE = _number("EVENKEEL_REMOVAL_CAP_SHARE", 0.5)
 REMOVAL_CAP_FLOOR = int(_number("EVENKEEL_REMOVAL_CAP_FLOOR", 10))
+#: Applied states of a director that its history keeps, and for how many days.
+REVISIONS_KEPT = int(_number("EVENKEEL_REVISIONS_KEPT", 500))
+REVISION_DAYS = _number("EVENKEEL_REVISION_DAYS", 400)
 #: The reconciler stops aloud after so many failed tries in a row.
 RECONCILE_MAX_FAILURES = int(_number("EVENKEEL_RECONCILE_MAX_FAILURES", 5))
 #: Bytes of a step's output and input that the journal keeps, each.
