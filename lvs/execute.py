@@ -18,7 +18,7 @@ from console.planning import Line, Plan, Step
 from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
-from lvs import declared, drift, expected, history, observe, seen, undoing
+from lvs import caps, declared, drift, expected, history, observe, seen, undoing
 from lvs.director import boot
 from lvs.director import planner as around
 from lvs.director.sample import Look
@@ -59,6 +59,11 @@ class Change:
     def step(self, step: Step) -> Result:
         """Run a reading step in the operation's journal."""
         return self.run.run(self.session, step)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether what goes was named for removal by somebody."""
+        return bool(self.run.operation.parameters.get("is_confirmed"))
 
     def look(self, keys: Collection[ServiceKey] | None = None) -> Look:
         """Look at the whole table, or quickly at the services of `keys`, with an eye on the
@@ -239,12 +244,12 @@ def _converge(
     def check(found: Look, planned: Plan) -> None:
         for problem in around.problems(wanted, found.surroundings):
             raise Refusal.of(problem)
-        lines = [line for step in planned if step.argv == planner.ARGV for line in step.lines]
-        if change.is_automatic:
-            _check_cap(planner.batch(lines), seen.restrict(found.read.table, owned))
+        lines = caps.of_table(planned)
+        if not change.is_confirmed and caps.exceeds(lines, seen.restrict(found.read.table, owned)):
+            _refuse_removals(change, lines, seen.restrict(found.read.table, owned))
         if lines:
             _forget_saved(change, found)
-            change.applied.extend(lines)
+            change.applied.extend(line for step in lines for line in step.lines)
             change.passes += 1
         change.guard.arm(planned, found, owned)
 
@@ -258,20 +263,26 @@ def _converge(
     )
 
 
-def _check_cap(planned: Plan, ours: Table) -> None:
-    present = planner.entry_count(ours)
-    if planner.exceeds_removal_cap(
-        planned,
-        present,
-        share=settings.REMOVAL_CAP_SHARE,
-        at_least=settings.REMOVAL_CAP_FLOOR,
-    ):
+def _refuse_removals(change: Change, planned: Plan, ours: Table) -> None:
+    """Refuse to take so much away, unless somebody typed that number."""
+    numbers = {"count": planned.removals, "present": planner.entry_count(ours)}
+    if change.is_automatic:
         raise Refusal(
             "removal-cap",
             _("Reconciling would take away %(count)s of %(present)s entries at once"),
-            {"count": planned.removals, "present": present},
+            numbers,
             remedy=_(
                 "Look at the planned changes. If they are what you want, press Apply yourself."
+            ),
+        )
+    if planned.removals > change.run.operation.parameters.get("confirm_removals", 0):
+        raise Refusal(
+            "removal-cap",
+            _("Applying would take away %(count)s of %(present)s entries at once"),
+            numbers,
+            remedy=_(
+                "Look at the planned changes. If they are what you want, press Apply on that"
+                " page and type the number, or send it as confirm_removals."
             ),
         )
 

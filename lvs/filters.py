@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from console.filters import FlagFilter, IntegerFilter, ListFilter
-from lvs.models import Director, RealServer, ServiceAddress, VirtualService
+from lvs.models import Director, RealServer, Revision, ServiceAddress, VirtualService
 from lvs.models.directors import Provisioning
 from lvs.models.virtual_services import Forwarding
 
@@ -87,6 +87,16 @@ class VirtualServiceFilter(ListFilter):
                 found |= Q(**{f"{path}__icontains": text})
             queryset = queryset.filter(found)
         return queryset
+
+
+class RevisionFilter(ListFilter):
+    """`q` finds applied states by who asked for them."""
+
+    searched = ("applied_by",)
+
+    class Meta:
+        model = Revision
+        fields: list[str] = []
 
 
 class RealServerFilter(ListFilter):

@@ -14,7 +14,7 @@ from console.access import actor_of
 from console.shell import may_somewhere
 from console.tables import AgeColumn, ListTable, NameColumn
 from console.templatetags.components import age, badge, pill
-from lvs.models import Director, VirtualService
+from lvs.models import Director, Revision, VirtualService
 from lvs.models.virtual_services import Forwarding
 from lvs.shown import mark_words
 
@@ -69,6 +69,35 @@ class DirectorTable(ListTable):
 
     def render_unmanaged_count(self, value: int) -> SafeString | int:
         return pill(str(value), "warn") if value else value
+
+
+class RevisionTable(ListTable):
+    """The applied states of one director."""
+
+    number = tables.Column(verbose_name=_("State"), linkify=True, attrs={"a": {"class": "name"}})
+    applied_at = AgeColumn(verbose_name=_("Applied"))
+    applied_by = tables.Column(verbose_name=_("Asked by"))
+    lines = tables.Column(verbose_name=_("Lines of the table"), accessor="added")
+    operation = tables.Column(
+        verbose_name=_("Operation"),
+        accessor="operation_id",
+        linkify=("operation", [tables.A("operation_id")]),
+        attrs=_NUMBER,
+    )
+
+    def render_number(self, value: int) -> str:
+        return f"#{value}"
+
+    def value_number(self, value: int) -> int:
+        return value
+
+    def render_lines(self, record: Revision) -> SafeString:
+        return format_html(
+            '<span class="nowrap">+{} ~{} −{}</span>', record.added, record.changed, record.removed
+        )
+
+    def value_lines(self, record: Revision) -> str:
+        return f"+{record.added} ~{record.changed} -{record.removed}"
 
 
 class VirtualServiceTable(ListTable):

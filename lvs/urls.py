@@ -11,6 +11,7 @@ from lvs.views import (
     editing,
     importing,
     real_servers,
+    revisions,
     unmanaged,
     virtual_services,
 )
@@ -42,6 +43,13 @@ urlpatterns = [
     ),
     path("directors/<int:pk>/unmanaged/", unmanaged.unmanaged, name="director-unmanaged"),
     path("directors/<int:pk>/adopt/", unmanaged.adopt, name="director-adopt"),
+    path("directors/<int:pk>/history/", revisions.revisions, name="director-revisions"),
+    path("directors/<int:pk>/history/<int:number>/", revisions.revision, name="director-revision"),
+    path(
+        "directors/<int:pk>/history/<int:number>/go-back/",
+        revisions.go_back,
+        name="director-go-back",
+    ),
     path(
         "directors/<int:pk>/remove-unmanaged/",
         unmanaged.remove_unmanaged,

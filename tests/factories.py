@@ -27,7 +27,8 @@ from console.models import (
     Tenant,
 )
 from console.models.tokens import digest
-from lvs.models import Director, ImportSource, RealServer, VirtualService
+from lvs.models import Director, ImportSource, RealServer, Revision, VirtualService
+from lvs.models.directors import pack
 
 #: What every user of the tests logs in with.
 PASSWORD = "a long walk to the harbour"
@@ -245,3 +246,15 @@ class ImportSourceFactory(DjangoModelFactory[ImportSource]):
     name = "keepalived.conf"
     content = ImportSource.packed("virtual_server 198.51.100.9 80 {\n    protocol TCP\n}\n")
     taken_at = factory.LazyFunction(timezone.now)
+
+
+class RevisionFactory(DjangoModelFactory[Revision]):
+    """The first applied state of a director: nothing was declared."""
+
+    class Meta:
+        model = Revision
+
+    number = 1
+    applied_by = "somebody"
+    is_whole = True
+    content = pack('{"own": {}, "services": {}}')

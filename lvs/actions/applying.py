@@ -20,15 +20,23 @@ def begin_apply(
     services: list[VirtualService] | None,
     *,
     is_adoption: bool = False,
+    confirm_removals: int = 0,
+    is_confirmed: bool = False,
 ) -> Operation:
     """Begin `director.apply` for all or for some services; call inside the transaction.
 
     The operation belongs to the tenant that the services share, if they do. What is adopted
-    is in place already: nobody judges whether it could work.
+    is in place already: nobody judges whether it could work. Taking more away than the cap
+    allows needs `confirm_removals`, the number that somebody typed, or `is_confirmed`, where
+    the services themselves were named for removal.
     """
     if not is_adoption:
         refuse_hopeless(director, services)
     parameters: dict[str, Any] = {}
+    if confirm_removals:
+        parameters["confirm_removals"] = confirm_removals
+    if is_confirmed:
+        parameters["is_confirmed"] = True
     tenants = set()
     if services is not None:
         parameters["services"] = sorted(service.pk for service in services)

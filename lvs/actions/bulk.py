@@ -30,11 +30,17 @@ class Answer:
     refusal: VerbRefused | None = None
 
 
-def apply_several(actor: Actor, services: Services) -> list[Answer]:
-    """Bring the given services to what is declared for them; a busy director refuses its own."""
+def apply_several(actor: Actor, services: Services, *, confirm_removals: int = 0) -> list[Answer]:
+    """Bring the given services to what is declared for them; a busy director refuses its own.
+
+    `confirm_removals` is how many entries may go on each director.
+    """
     _require_all(actor, services)
     return _each_director(
-        services, lambda director, ours: request_apply(actor, director, services=ours)
+        services,
+        lambda director, ours: request_apply(
+            actor, director, services=ours, confirm_removals=confirm_removals
+        ),
     )
 
 
@@ -53,7 +59,7 @@ def remove_several(actor: Actor, services: Services, *, confirm: str) -> list[An
 
     def remove(director: Director, ours: list[VirtualService]) -> Operation | None:
         leaving = [service for service in (let_go(actor, one) for one in ours) if service]
-        return begin_apply(actor, director, leaving) if leaving else None
+        return begin_apply(actor, director, leaving, is_confirmed=True) if leaving else None
 
     return _each_director(services, remove)
 

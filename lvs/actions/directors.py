@@ -26,12 +26,14 @@ def create_director(
     vip_interface: str,
     probe_host: Host | None = None,
     policy: str = Director.Policy.ALERT,
+    **values: Any,
 ) -> tuple[Director, Operation]:
     """Declare that a host is a director, and look at its table. Nothing is changed on it."""
     require(actor, "director.manage")
     director = Director(
         host=host, vip_interface=vip_interface, probe_host=probe_host, policy=policy
     )
+    changes.assign(director, values)
     if host.trust != Host.Trust.PINNED:
         raise ValidationError(
             {
@@ -97,9 +99,17 @@ def request_observe(actor: Actor, director: Director) -> Operation:
 
 
 def request_apply(
-    actor: Actor, director: Director, *, services: Iterable[VirtualService] | None = None
+    actor: Actor,
+    director: Director,
+    *,
+    services: Iterable[VirtualService] | None = None,
+    confirm_removals: int = 0,
 ) -> Operation:
-    """Bring the director to what is declared: whole, or only the given services."""
+    """Bring the director to what is declared: whole, or only the given services.
+
+    Where that takes more away than the cap allows, it is refused in the worker unless
+    `confirm_removals` names as many.
+    """
     chosen = list(services) if services is not None else None
     if chosen is None:
         require(actor, "director.apply", director)
@@ -107,7 +117,7 @@ def request_apply(
         for service in chosen:
             require(actor, "virtual_service.manage", service)
     with transaction.atomic():
-        return begin_apply(actor, director, chosen)
+        return begin_apply(actor, director, chosen, confirm_removals=confirm_removals)
 
 
 def adopt(

@@ -27,7 +27,12 @@ _SERVER_KEY = ("pool", "rip", "port")
 
 
 def go_back(
-    actor: Actor, director: Director, revision: Revision, *, apply: bool = False
+    actor: Actor,
+    director: Director,
+    revision: Revision,
+    *,
+    apply: bool = False,
+    confirm_removals: int = 0,
 ) -> Operation | None:
     """Declare again what was declared at a revision, in one transaction.
 
@@ -64,7 +69,9 @@ def go_back(
                 found = keep(actor, found)
             if found is None or now.services.get(str(found.pk)) != document:
                 _restore(actor, director, found, document)
-        return begin_apply(actor, director, None) if apply else None
+        if not apply:
+            return None
+        return begin_apply(actor, director, None, confirm_removals=confirm_removals)
 
 
 def _restore_own(actor: Actor, director: Director, own: Document) -> None:
@@ -75,9 +82,7 @@ def _restore_own(actor: Actor, director: Director, own: Document) -> None:
         director.save(update_fields=["is_under_attack"])
 
 
-def _row_for(
-    pk: str, document: Document, rows: dict[str, VirtualService]
-) -> VirtualService | None:
+def _row_for(pk: str, document: Document, rows: dict[str, VirtualService]) -> VirtualService | None:
     """The row of a document: the very one, or one declared since at the same address."""
     identity = ("protocol", "vip", "port", "matching")
     candidates = [rows[pk]] if pk in rows else list(rows.values())

@@ -182,7 +182,9 @@ def request_removal(actor: Actor, service: VirtualService, *, confirm: str) -> O
         )
     with transaction.atomic():
         leaving = let_go(actor, service)
-        return begin_apply(actor, service.director, [leaving]) if leaving else None
+        return (
+            begin_apply(actor, service.director, [leaving], is_confirmed=True) if leaving else None
+        )
 
 
 def let_go(actor: Actor, service: VirtualService) -> VirtualService | None:

@@ -45,6 +45,8 @@ class DirectorSerializer(RowSerializer):
             "vip_interface",
             "probe_host",
             "policy",
+            "confirm_seconds",
+            "on_failure",
             "provisioning_status",
             "observed_at",
             "observe_error",
@@ -68,6 +70,11 @@ class ApplySerializer(Strict):
         child=VisibleRelatedField(queryset=VirtualService.objects.all()),
         required=False,
         min_length=1,
+    )
+    confirm_removals = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        help_text=_("How many entries may go, where that is more than the cap allows."),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import advice, directors, importing, metrics, proofs, virtual_services
+from lvs.api.views import advice, directors, importing, metrics, proofs, revisions, virtual_services
 
 app_name = "lvs-api"
 
@@ -24,6 +24,26 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="director-unmanaged",
     ),
     path("directors/<int:pk>/import/", importing.DirectorImport.as_view(), name="director-import"),
+    path(
+        "directors/<int:pk>/revisions/",
+        revisions.RevisionList.as_view(),
+        name="director-revision-list",
+    ),
+    path(
+        "directors/<int:pk>/revisions/<int:number>/",
+        revisions.RevisionDetail.as_view(),
+        name="director-revision-detail",
+    ),
+    path(
+        "directors/<int:pk>/revisions/<int:number>/compare/",
+        revisions.RevisionComparison.as_view(),
+        name="director-revision-compare",
+    ),
+    path(
+        "directors/<int:pk>/revisions/<int:number>/go-back/",
+        revisions.RevisionGoBack.as_view(),
+        name="director-revision-go-back",
+    ),
     path("directors/<int:pk>/adopt/", directors.DirectorAdopt.as_view(), name="director-adopt"),
     path(
         "directors/<int:pk>/remove-unmanaged/",

@@ -36,6 +36,16 @@ POLICY_WORDS: dict[str, str | Promise] = {
 }
 
 
+FAILURE_WORDS: dict[str, str | Promise] = {
+    Director.OnFailure.ROLLBACK.value: gettext_lazy(
+        "A refused line in the middle takes the whole change back, and the operation says which."
+    ),
+    Director.OnFailure.KEEP.value: gettext_lazy(
+        "What took effect stays; the rest stays planned, and the services are marked as failed."
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class NotOffered:
     """A host that cannot be chosen as a director, and why."""
@@ -78,13 +88,22 @@ class DirectorForm(VersionedForm):
 
     class Meta:
         model = Director
-        fields = ("host", "vip_interface", "probe_host", "policy")
+        fields = (
+            "host", "vip_interface", "probe_host", "policy", "confirm_seconds", "on_failure",
+        )  # fmt: skip
 
     policy = DescribedChoiceField(
         label=gettext_lazy("Policy for drift"),
         choices=Director.Policy.choices,
         initial=Director.Policy.ALERT,
         descriptions=POLICY_WORDS,
+    )
+
+    on_failure = DescribedChoiceField(
+        label=gettext_lazy("When a change does not take effect whole"),
+        choices=Director.OnFailure.choices,
+        initial=Director.OnFailure.ROLLBACK,
+        descriptions=FAILURE_WORDS,
     )
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:

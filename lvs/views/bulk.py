@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from console.access import actor_of, require, visible_to
-from lvs import dryrun, planned, plans, situations
+from lvs import caps, dryrun, planned, plans, situations
 from lvs.actions import bulk as verbs
+from lvs.forms.confirm import confirmed_removals
 from lvs.models import VirtualService
 
 #: At most so many are changed by one press.
@@ -50,6 +51,7 @@ def review(request: HttpRequest) -> HttpResponse:
         "is_removal": is_removal,
         "shares": shares,
         "is_blocked": any(share["problems"] for share in shares),
+        "to_confirm": 0 if is_removal else max(share["to_confirm"] for share in shares),
         "expect": verbs.words_for_removal(services),
     }
     return render(request, "lvs/review.html", context)
@@ -61,11 +63,13 @@ def _shares(services: list[VirtualService], *, is_removal: bool) -> list[dict[st
     for service in services:
         by_director.setdefault(service.director, []).append(service)
     plan = dryrun.planned_removal if is_removal else _planned
+    planned_for = {director: plan(director, ours) for director, ours in by_director.items()}
     return [
         {
             "director": director,
             "services": ours,
-            "plan": plan(director, ours),
+            "plan": planned_for[director],
+            "to_confirm": caps.to_confirm(director, planned_for[director], ours),
             "problems": [] if is_removal else situations.blocking(director, ours),
         }
         for director, ours in by_director.items()
@@ -79,7 +83,12 @@ def _planned(director: Any, services: list[VirtualService]) -> Any:
 @require_POST
 def apply_several(request: HttpRequest) -> HttpResponse:
     """Apply the reviewed services."""
-    _say(request, verbs.apply_several(actor_of(request), _chosen(request)))
+    _say(
+        request,
+        verbs.apply_several(
+            actor_of(request), _chosen(request), confirm_removals=confirmed_removals(request)
+        ),
+    )
     return redirect("virtual-services")
 
 

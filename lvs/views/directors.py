@@ -17,10 +17,11 @@ from console.forms.base import try_verb
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Alert, Operation
-from lvs import declared, planned, stamps
+from lvs import caps, declared, planned, stamps
 from lvs.actions import directors as verbs
 from lvs.director.types import Surroundings
 from lvs.filters import DirectorFilter
+from lvs.forms.confirm import confirmed_removals
 from lvs.forms.directors import POLICY_WORDS, DirectorForm, hosts_not_offered
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.models import Director, VirtualService
@@ -92,9 +93,11 @@ def director(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _plan(actor: Actor, found: Director) -> dict[str, Any]:
+    plan = planned.planned_changes(found)
     return {
         "director": found,
-        "plan": planned.planned_changes(found),
+        "plan": plan,
+        "to_confirm": caps.to_confirm(found, plan),
         "unmanaged": planned.unmanaged(found)[:UNMANAGED] if found.unmanaged_count else [],
         "may_apply": actor.can("director.apply", found),
     }
@@ -216,5 +219,5 @@ def director_observe(request: HttpRequest, pk: int) -> HttpResponse:
 def director_apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Apply all that is planned."""
     found = _find(request, pk)
-    verbs.request_apply(actor_of(request), found)
+    verbs.request_apply(actor_of(request), found, confirm_removals=confirmed_removals(request))
     return redirect(found)

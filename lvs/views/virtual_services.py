@@ -21,10 +21,11 @@ from console.access import Actor, actor_of, find_visible, require, visible_to
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Operation
-from lvs import draining, planned, plans, proven, reached, shown
+from lvs import caps, draining, planned, plans, proven, reached, shown
 from lvs.actions import directors
 from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
+from lvs.forms.confirm import confirmed_removals
 from lvs.models import Director, RealServer, VirtualService
 from lvs.tables import VirtualServiceTable
 from lvs.views.statistics import rates, statistics
@@ -136,6 +137,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "standing": shown.standing(service, plan),
         "plan": plan,
         "has_drifted": shown.has_drifted(service, plan),
+        "to_confirm": caps.to_confirm(service.director, plan, [service]),
         "takes_connections": plans.takes_connections(plan),
         "seen": live,
         "servers": servers,
@@ -179,7 +181,12 @@ def _is_about(operation: Operation, service: VirtualService) -> bool:
 def service_apply(request: HttpRequest, pk: int) -> HttpResponse:
     """Apply what is planned for this service alone."""
     service = find(request, pk)
-    directors.request_apply(actor_of(request), service.director, services=[service])
+    directors.request_apply(
+        actor_of(request),
+        service.director,
+        services=[service],
+        confirm_removals=confirmed_removals(request),
+    )
     return redirect(service)
 
 

@@ -95,6 +95,10 @@ ROWS: list[Row] = [
         "director",
         {"dry_run": True},
     ),
+    Row("lvs-api:director-revision-list", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row("lvs-api:director-revision-detail", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row("lvs-api:director-revision-compare", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row("lvs-api:director-revision-go-back", "POST", "404 404 404 404 204 204 403 401", "director"),
     Row("lvs-api:director-unmanaged", "GET", "404 404 404 404 200 200 200 401", "director"),
     Row(
         "lvs-api:director-adopt", "POST", "404 404 404 404 201 201 403 401", "director", bodies.KEY

@@ -139,6 +139,9 @@ ROWS: list[Row] = [
         bodies.CONFIGURATION,
     ),
     Row("director-import-declare", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row("director-revisions", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row("director-revision", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row("director-go-back", "POST", "404 404 404 404 302 302 403 login", "director"),
     Row("director-unmanaged", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-adopt", "POST", "404 404 404 404 302 302 403 login", "director", bodies.KEY),
     Row(

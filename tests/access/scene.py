@@ -73,6 +73,7 @@ def make_scene(cast: Cast) -> Scene:
         removal_requested_at=timezone.now(),
         vip="198.51.100.2",
     )
+    factories.RevisionFactory.create(director=director)
     return Scene(
         cast=cast,
         credential=credential,

@@ -57,6 +57,7 @@ def address_of(row: Row, scene: Scene, who: str) -> str:
         "code": lambda: "busy",
         "key": lambda: "nothing",
         "uidb36": lambda: "1",
+        "number": lambda: 1,
     }
     values = {name: known[name]() for name in ROUTES[row.name]}
     return reverse(row.name, kwargs=values) + row.query(scene)

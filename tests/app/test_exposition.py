@@ -57,9 +57,7 @@ def test_counters_of_services_and_real_servers_with_their_names(
     assert found["evenkeel_virtual_service_connections_total", *service] == 100
     assert found["evenkeel_virtual_service_out_bytes_total", *service] == 800_000
     assert found["evenkeel_virtual_service_active_connections", *service] == 3
-    first, second = (
-        (*service[:3], f"10.20.0.{number}:8080", *service[3:]) for number in (11, 12)
-    )
+    first, second = ((*service[:3], f"10.20.0.{number}:8080", *service[3:]) for number in (11, 12))
     assert found["evenkeel_real_server_connections_total", *first] == 60
     assert found["evenkeel_real_server_in_bytes_total", *second] == 3
     assert ("evenkeel_real_server_out_bytes_total", *second) not in found, "not seen is not zero"
