@@ -6,8 +6,8 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -35,7 +35,10 @@ def _director(request: HttpRequest, pk: int) -> Director:
 
 def _revision(request: HttpRequest, director: Director, number: int) -> Revision:
     rows = visible_to(actor_of(request), director.revisions.select_related("operation"))
-    return get_object_or_404(rows, number=number)
+    row = rows.numbered(number)
+    if row is None:
+        raise Http404
+    return row
 
 
 @require_safe
@@ -75,9 +78,9 @@ def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
 def _other(request: HttpRequest, director: Director, against: str) -> tuple[State, str]:
     if against == NOW:
         return history.state_now(director), NOW
-    if not against.isascii() or not against.isdigit() or len(against) > 9 or against == "0":
+    if not against.isascii() or not against.isdigit() or len(against) > 9:
         return State({}, {}), ""
-    row = visible_to(actor_of(request), director.revisions.all()).filter(number=against).first()
+    row = visible_to(actor_of(request), director.revisions.all()).numbered(int(against))
     return (history.state_at(row), against) if row else (State({}, {}), "")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -41,7 +40,10 @@ def _director(view: ApiView) -> Director:
 
 def _revision(view: ApiView, number: int | None = None) -> Revision:
     wanted = view.kwargs["number"] if number is None else number
-    return get_object_or_404(visible_to(view.actor, _director(view).revisions.all()), number=wanted)
+    found = visible_to(view.actor, _director(view).revisions.all()).numbered(wanted)
+    if found is None:
+        raise Http404
+    return found
 
 
 class RevisionList(ListView):
