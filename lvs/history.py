@@ -119,6 +119,11 @@ def record(
     return revision
 
 
+def find(rows: models.QuerySet[Revision], number: int) -> Revision | None:
+    """The state with this number, which may be any that an address can hold."""
+    return rows.filter(number=number).first() if 0 < number < 2**31 else None
+
+
 def state_at(revision: Revision) -> State:
     """What was declared at a revision: the last whole one, and what changed after it."""
     until = Revision.objects.filter(director=revision.director_id, number__lte=revision.number)

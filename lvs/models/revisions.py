@@ -20,10 +20,6 @@ class RevisionQuerySet(models.QuerySet["Revision"]):
         """The history of directors is the operator's own."""
         return self if actor.can("director.view") else self.none()
 
-    def numbered(self, number: int) -> Revision | None:
-        """The one with this number, which may be any that an address can hold."""
-        return self.filter(number=number).first() if 0 < number < 2**31 else None
-
 
 class Revision(models.Model):
     """What was declared for a director when it was last seen in place.

@@ -35,7 +35,7 @@ def _director(request: HttpRequest, pk: int) -> Director:
 
 def _revision(request: HttpRequest, director: Director, number: int) -> Revision:
     rows = visible_to(actor_of(request), director.revisions.select_related("operation"))
-    row = rows.numbered(number)
+    row = history.find(rows, number)
     if row is None:
         raise Http404
     return row
@@ -80,7 +80,8 @@ def _other(request: HttpRequest, director: Director, against: str) -> tuple[Stat
         return history.state_now(director), NOW
     if not against.isascii() or not against.isdigit() or len(against) > 9:
         return State({}, {}), ""
-    row = visible_to(actor_of(request), director.revisions.all()).numbered(int(against))
+    rows = visible_to(actor_of(request), director.revisions.all())
+    row = history.find(rows, int(against))
     return (history.state_at(row), against) if row else (State({}, {}), "")
 
 

@@ -40,7 +40,7 @@ def _director(view: ApiView) -> Director:
 
 def _revision(view: ApiView, number: int | None = None) -> Revision:
     wanted = view.kwargs["number"] if number is None else number
-    found = visible_to(view.actor, _director(view).revisions.all()).numbered(wanted)
+    found = history.find(visible_to(view.actor, _director(view).revisions.all()), wanted)
     if found is None:
         raise Http404
     return found
