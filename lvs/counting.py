@@ -22,7 +22,7 @@ from lvs import declared
 from lvs.director import counters
 from lvs.director.counters import Counted, Reading
 from lvs.director.sample import IncompleteSample
-from lvs.figures import counting_interval
+from lvs.figures import counting_interval, longest_gap
 from lvs.ipvsadm.errors import ParseError
 from lvs.ipvsadm.types import DestinationKey, ForwardingMethod, stored_port
 from lvs.measures import DIRECTOR, SERVER, SERVICE
@@ -34,8 +34,6 @@ log = structlog.get_logger(__name__)
 
 #: Seconds that reading the counters may take.
 _TIMEOUT = 60.0
-#: So many intervals without a reading are a gap.
-_MISSED = 3
 
 
 def count(director: Director, run: Runner) -> None:
@@ -67,7 +65,7 @@ def _is_due(director: Director, now: float) -> bool:
 
 def keep(director: Director, reading: Reading, at: float) -> None:
     """Write a reading down: the director, and its declared services and real servers."""
-    often = _MISSED * settings.POLL_INTERVAL
+    often = longest_gap(settings.POLL_INTERVAL)
     totals = [*_numbers(reading.totals.own), reading.totals.buckets]
     writing.record(DIRECTOR, at, {director.pk: totals}, often)
     if reading.services is None:
@@ -81,7 +79,7 @@ def keep(director: Director, reading: Reading, at: float) -> None:
         for pk, key in members:
             if key in found.servers:
                 servers[pk] = _numbers(found.servers[key])
-    rarely = _MISSED * counting_interval(director)
+    rarely = longest_gap(counting_interval(director))
     writing.record(SERVICE, at, services, rarely)
     writing.record(SERVER, at, servers, rarely)
 

@@ -12,12 +12,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from console import exposition
 from console.metrics.families import Family
 from console.metrics.reading import Latest, latest_of_all
-from lvs.figures import counting_interval
+from lvs.figures import counting_interval, longest_gap
 from lvs.measures import DIRECTOR, SERVER, SERVICE
 from lvs.models import Director, RealServer, VirtualService
 
-#: A reading that is older than so many intervals is left out: a gap is no flat line.
-_MISSED = 3
 _SERVICE_LABELS = ["director", "service", "vip", "protocol", "port"]
 
 #: Metric of the store -> name and help for Prometheus, which adds _total to counters.
@@ -58,7 +56,7 @@ def collect() -> Iterator[Metric]:
     directors = _directors()
     yield from _looks(directors)
     named = {
-        row.pk: _Labelled([row.host.name], _since(_MISSED, counting_interval(row)))
+        row.pk: _Labelled([row.host.name], _since(counting_interval(row)))
         for row in directors
     }
     yield from _families("evenkeel_director", ["director"], DIRECTOR, named)
@@ -150,8 +148,9 @@ def _filled(
     return found
 
 
-def _since(missed: int, interval: float) -> datetime:
-    return timezone.now() - timedelta(seconds=missed * interval)
+def _since(interval: float) -> datetime:
+    """Readings from before then are left out: a gap is no flat line."""
+    return timezone.now() - timedelta(seconds=longest_gap(interval))
 
 
 exposition.register(collect)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from console.metrics import reading
 from console.metrics.families import Family
 from console.metrics.reading import MAX_OBJECTS, Curve, Curves, Latest
-from console.metrics.spans import COARSE, DAY, HOUR
+from console.metrics.spans import COARSE, DAY, FINE, HOUR
 from lvs.measures import DIRECTOR, OUTGOING, SERVER, SERVICE
 from lvs.models import Director, RealServer, VirtualService
 from lvs.models.virtual_services import Forwarding
@@ -33,6 +33,8 @@ PERIODS = {
 }
 #: The farthest that anything reaches back.
 FARTHEST = timedelta(seconds=COARSE.kept)
+#: So many intervals without a reading are a gap.
+_MISSED = 3
 _ONE_WAY = (Forwarding.ROUTE, Forwarding.TUNNEL)
 
 Subject = Director | VirtualService | RealServer
@@ -120,6 +122,12 @@ def _unknown(family: Family, count: int) -> dict[str, Curve]:
 def counting_interval(director: Director) -> float:
     """Seconds between two readings of every service of a director."""
     return settings.POLL_INTERVAL * max(1.0, director.table_size / settings.LARGE_TABLE)
+
+
+def longest_gap(interval: float) -> float:
+    """Seconds between two readings beyond which nothing is said of the time between them. Up
+    to five minutes an average is as good as those that are kept."""
+    return max(_MISSED * interval, FINE.seconds)
 
 
 def period(name: str) -> tuple[str, datetime, datetime]:

@@ -69,7 +69,7 @@ def test_counters_of_services_and_real_servers_with_their_names(
 def test_what_was_not_read_lately_is_left_out(
     api: Callable[..., APIClient], shop: VirtualService
 ) -> None:
-    with time_machine.travel(timezone.now() + timedelta(minutes=5), tick=False):
+    with time_machine.travel(timezone.now() + timedelta(minutes=6), tick=False):
         found = samples(api("auditor").get("/metrics").content.decode())
     assert not [name for name in found if name[0].startswith("evenkeel_virtual_service_")]
     assert found["evenkeel_director_last_look_timestamp_seconds", "lb1"] > 0
