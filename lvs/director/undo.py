@@ -187,15 +187,13 @@ def _timer(undo: Undo, seconds: int) -> str:
 def _part(number: int, step: Step) -> str:
     """Shell that appends to the file `undo` here what takes one step back."""
     make = _MAKERS.get(step.argv[:2]) or _MAKERS.get(step.argv[:1])
-    return make(number, step) if make else _keep(step)
+    if make is None or step.keep:
+        return f"{{\n{step.keep}\n}} >> undo\n" if step.keep else ""
+    return make(number, step)
 
 
 def _is_undone(step: Step) -> bool:
     return bool(step.keep) or step.argv[:1] in _MAKERS or step.argv[:2] in _MAKERS
-
-
-def _keep(step: Step) -> str:
-    return f"{{\n{step.keep}\n}} >> undo\n" if step.keep else ""
 
 
 def _table(number: int, step: Step) -> str:
@@ -209,16 +207,13 @@ def _addresses(number: int, step: Step) -> str:
 
 
 def _turned(line: Line) -> Line:
-    """`address add A dev I` for `address delete A dev I`, and the other way round."""
-    words = line.text.split()
-    if words[0] == "route":
-        is_added = line.effect is Effect.ADD
-        words[1] = "delete" if is_added else "add"
-        return Line(" ".join(words), Effect.REMOVE if is_added else Effect.ADD)
-    if line.effect is Effect.ADD:
-        return Line(" ".join([words[0], "delete", *words[2:5]]), Effect.REMOVE)
-    host = words[2].partition("/")[0]
-    return Line(" ".join([words[0], "add", *words[2:5]]) + boot.no_dad(host), Effect.ADD)
+    """`address add A dev I` for `address delete A dev I`, and the other way round; routes
+    likewise."""
+    what, verb, *rest = (word for word in line.text.split() if word != "nodad")
+    if verb != "delete":
+        return Line(" ".join([what, "delete", *rest]), Effect.REMOVE)
+    no_dad = boot.no_dad(rest[0].partition("/")[0]) if what == "address" else ""
+    return Line(" ".join([what, "add", *rest]) + no_dad, Effect.ADD)
 
 
 def _batch(name: str, lines: list[Line], command: str) -> str:
@@ -237,10 +232,17 @@ def _sysctl(_number: int, step: Step) -> str:
     )
 
 
+def _settings(number: int, step: Step) -> str:
+    """What the lines say that the settings were."""
+    lines = [Line(line.before, Effect.CHANGE) for line in step.lines if line.before]
+    return _batch(f"{number}.sysctl", lines, "sysctl -q -p")
+
+
 _MAKERS: dict[tuple[str, ...], Callable[[int, Step], str]] = {
     planner.ARGV: _table,
     ("ip", "-batch"): _addresses,
-    ("sysctl",): _sysctl,
+    ("sysctl", "-qw"): _sysctl,
+    ("sysctl", "-q"): _settings,
 }
 
 

@@ -1,0 +1,164 @@
+"""Faults in the middle of an apply, on real machines: converged or rolled back, never half."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.rack import Rack
+from tests.lab.conftest import onboard
+from tests.lab.services import eventually, remove, table
+from tests.running_console import RunningConsole
+
+#: Seconds after which the director undoes what nobody confirmed.
+CONFIRM = 20
+#: Enough lines that something can be done to the director while they run.
+_MANY = 1500
+
+
+@pytest.fixture(scope="module")
+def frail(rack: Rack) -> Iterator[RunningConsole]:
+    """A console of its own, with lb2, that loses patience soon."""
+    running = RunningConsole(
+        EVENKEEL_SSH_CONNECT_TIMEOUT="4",
+        EVENKEEL_POLL_INTERVAL="600",
+        EVENKEEL_SWEEP_INTERVAL="1",
+        EVENKEEL_RESEND_AFTER="3",
+    )
+    running.start()
+    try:
+        onboard(running, rack, ("lb2",))
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def lb2(frail: RunningConsole) -> int:
+    """lb2 as a director that undoes soon; its number."""
+    host = frail.call("GET", "hosts/?q=lb2").body["results"][0]
+    made = frail.call(
+        "POST",
+        "lvs/directors/",
+        {"host": host["id"], "vip_interface": "pub0", "confirm_seconds": CONFIRM},
+    )
+    assert made.status == 201, made
+    frail.done(made.body["operation"])
+    number: int = made.body["id"]
+    return number
+
+
+@pytest.fixture
+def kept(frail: RunningConsole, lb2: int) -> Iterator[dict[str, Any]]:
+    """A service that is in place and stays as it is, whatever happens beside it."""
+    made = _declare(frail, lb2, name="kept", vip="10.10.0.90", apply=True,
+                    real_servers=[{"rip": "10.20.0.11", "port": 80, "weight": 3}])  # fmt: skip
+    frail.done(made["operation"])
+    yield made
+    remove(frail, made)
+
+
+def _declare(console: RunningConsole, director: int, **values: Any) -> dict[str, Any]:
+    made = console.call(
+        "POST",
+        "lvs/virtual-services/",
+        {"director": director, "port": 80, "scheduler": "rr"} | values,
+    )
+    assert made.status == 201, made
+    found: dict[str, Any] = made.body
+    return found
+
+
+def _crowd() -> list[dict[str, Any]]:
+    return [{"rip": f"10.20.{100 + n // 200}.{n % 200 + 1}", "port": 80} for n in range(_MANY)]
+
+
+def _is_changing(console: RunningConsole, operation: int) -> bool:
+    """Whether the batch runs on the director right now."""
+    steps = console.call("GET", f"operations/{operation}/").body["steps"]
+    return any(
+        step["status"] == "running" and step["command"].startswith("ipvsadm") for step in steps
+    )
+
+
+def _around(rack: Rack) -> str:
+    """What else an apply may touch: addresses, forwarding, our files, timers."""
+    script = (
+        "ip -o address show dev pub0 | awk '{print $4}'; cat /proc/sys/net/ipv4/ip_forward;"
+        " cat /etc/evenkeel/vips /etc/sysctl.d/60-evenkeel.conf 2>/dev/null;"
+        " ls -d /run/evenkeel/undo-*/[0-9]* 2>/dev/null; systemctl list-timers --all | grep undo"
+    )
+    return str(rack.run("lb2", ["sh", "-c", f"{script}; true"]).stdout)
+
+
+def test_change_that_cuts_ssh_off_undoes_itself(
+    frail: RunningConsole, rack: Rack, lb2: int, kept: dict[str, Any]
+) -> None:
+    """The VIP is the very address that the console comes from: answers go nowhere."""
+    before, around = sorted(table(rack, "lb2")), _around(rack)
+    came_from = rack.run("lb2", ["sh", "-c", "echo $SSH_CONNECTION"]).stdout.split()[0]
+    made = _declare(frail, lb2, name="shadow", vip=came_from, apply=True,
+                    real_servers=[{"rip": "10.20.0.11", "port": 80}])  # fmt: skip
+    ended = frail.ended(made["operation"], timeout=300)
+    assert (ended["status"], ended["error_code"]) == ("failed", "cut-off"), ended
+    assert "undid it by itself at" in ended["error"]
+    assert (sorted(table(rack, "lb2")), _around(rack)) == (before, around)
+    path = f"lvs/virtual-services/{made['id']}/"
+    assert frail.call("GET", path).body["provisioning_status"] == "error"
+    frail.call("DELETE", path, {"confirm": "shadow"})
+
+
+def test_refused_line_in_the_middle_is_rolled_back(
+    frail: RunningConsole, rack: Rack, lb2: int, kept: dict[str, Any]
+) -> None:
+    """The kernel takes no broadcast address as a real server; ipvsadm goes on after it."""
+    before, around = sorted(table(rack, "lb2")), _around(rack)
+    made = _declare(
+        frail,
+        lb2,
+        name="refused",
+        vip="10.10.0.91",
+        apply=True,
+        real_servers=[
+            {"rip": "10.20.0.11", "port": 80},
+            {"rip": "10.20.0.255", "port": 80},
+            {"rip": "10.20.0.12", "port": 80},
+        ],
+    )
+    ended = frail.ended(made["operation"])
+    assert (ended["status"], ended["error_code"]) == ("failed", "not-converged"), ended
+    assert "-r 10.20.0.255:80" in ended["error_said"]
+    assert ended["remedy"].startswith("It was rolled back: the director is as it was before.")
+    assert (sorted(table(rack, "lb2")), _around(rack)) == (before, around)
+    frail.call("DELETE", f"lvs/virtual-services/{made['id']}/", {"confirm": "refused"})
+
+
+def test_line_that_is_cut_after_the_command_was_sent_ends_converged(
+    frail: RunningConsole, rack: Rack, lb2: int, kept: dict[str, Any]
+) -> None:
+    made = _declare(frail, lb2, name="cut", vip="10.10.0.92", apply=True, real_servers=_crowd())
+    eventually(lambda: _is_changing(frail, made["operation"]), within=120)
+    rack.run("lb2", ["systemd-run", "-q", "pkill", "-9", "-f", "^sshd: root"])
+    ended = frail.done(made["operation"])
+    assert [step["status"] for step in ended["steps"]].count("unknown") >= 1
+    assert sum(line.startswith("-a -t 10.10.0.92:80") for line in table(rack, "lb2")) == _MANY
+    assert "undo" not in _around(rack)
+    remove(frail, made)
+
+
+def test_reboot_in_the_middle_ends_converged(
+    frail: RunningConsole, rack: Rack, lb2: int, kept: dict[str, Any]
+) -> None:
+    made = _declare(
+        frail, lb2, name="rebooted", vip="10.10.0.93", apply=True, real_servers=_crowd()
+    )
+    eventually(lambda: _is_changing(frail, made["operation"]), within=120)
+    rack.run("lb2", ["systemctl", "reboot"])
+    frail.done(made["operation"], timeout=300)
+    lines = table(rack, "lb2")
+    assert sum(line.startswith("-a -t 10.10.0.93:80") for line in lines) == _MANY
+    assert "-a -t 10.10.0.90:80 -r 10.20.0.11:80 -m -w 3" in lines
+    assert "10.10.0.93/32" in _around(rack)
+    remove(frail, made)
