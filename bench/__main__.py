@@ -14,7 +14,7 @@ from bench.common import RESULTS
 
 _HERE = Path(__file__).parent
 _DOCS = _HERE.parent / "docs" / "benchmarks.md"
-_NOT_BENCHMARKS = {"__init__", "__main__", "common", "director"}
+_NOT_BENCHMARKS = {"__init__", "__main__", "common", "director", "keepalived"}
 _HEAD = """\
 # Benchmarks
 
