@@ -33,6 +33,10 @@ app.conf.update(
             "task": "lvs.tasks.observe_due_directors",
             "schedule": settings.SWEEP_INTERVAL,
         },
+        "look-at-real-servers": {
+            "task": "lvs.tasks.look_at_due_real_servers",
+            "schedule": settings.SWEEP_INTERVAL,
+        },
         "tidy": {"task": "console.tasks.tidy", "schedule": 3600.0},
     },
 )

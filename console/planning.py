@@ -49,7 +49,8 @@ class Step:
     newlines when `stdin` is None. `is_destructive` marks a step that takes
     something away. `keep` is a shell fragment that is run before a change and prints the
     shell lines that take the step back afterwards. `secrets` are strings that must never
-    be shown or stored. `timeout` is in seconds and is kept by the remote side.
+    be shown or stored. `timeout` is in seconds and is kept by the remote side. `machine`
+    names the machine where a plan is about several.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Step:
     timeout: float = 60.0
     keep: str = ""
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    machine: str = ""
 
     @property
     def input_bytes(self) -> bytes | None:

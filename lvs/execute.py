@@ -13,12 +13,11 @@ from django.db.models import F, Q, QuerySet
 from console import alerts
 from console.converge import converge
 from console.execution import Refusal, Run, Stopped
-from console.models import Host
 from console.planning import Line, Plan, Step
 from console.planning import mark as _
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable, OutcomeUnknown, Result
-from lvs import caps, declared, drift, expected, history, observe, seen, undoing
+from lvs import caps, declared, drift, expected, history, observe, preparing, seen, undoing
 from lvs.director import boot
 from lvs.director import planner as around
 from lvs.director.sample import Look
@@ -27,6 +26,7 @@ from lvs.ipvsadm.errors import SaveRequired
 from lvs.ipvsadm.types import ServiceKey, Table
 from lvs.models import Director, VirtualService
 from lvs.models.directors import Provisioning
+from lvs.pinned import require_pinned
 
 #: More changed services than this are not worth a look of their own.
 _QUICK_SERVICES = 20
@@ -91,12 +91,16 @@ def apply(run: Run) -> dict[str, Any]:
     if wanted is not None:
         services = services.filter(pk__in=wanted)
     is_automatic = bool(run.operation.parameters.get("automatic"))
+    scope = list(services.values_list("pk", flat=True))
     try:
+        preparing.before(run, scope)
         session = run.session(director.host)
         guard = undoing.Guard(run, director, session)
         change = Change(run, director, session, services, guard, is_automatic)
         with undoing.rolled_back(guard, director):
             result = _apply(change)
+        if waiting := preparing.after(run, scope):
+            result["still_to_undo"] = waiting
     except Stopped:
         raise
     except (HostUnreachable, OutcomeUnknown) as error:
@@ -121,23 +125,6 @@ def director_of(run: Run) -> Director:
         raise Refusal.gone(run.operation)
     require_pinned(director.host)
     return director
-
-
-def require_pinned(host: Host) -> None:
-    """Refuse to work on a host whose key nobody has accepted, or whose key has changed."""
-    if host.trust == Host.Trust.PINNED:
-        return
-    has_changed = host.trust == Host.Trust.CHANGED
-    raise Refusal(
-        "host-key-changed" if has_changed else "not-pinned",
-        _("%(host)s: its host key has changed")
-        if has_changed
-        else _("%(host)s: its host key has not been accepted"),
-        {"host": host.name},
-        remedy=_(
-            "Compare the fingerprint on the host's page with the machine's own, then accept it."
-        ),
-    )
 
 
 def _apply(change: Change) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from console.filters import FlagFilter, IntegerFilter, ListFilter
-from lvs.models import Director, RealServer, Revision, ServiceAddress, VirtualService
+from lvs.models import (
+    Director,
+    PreparedServer,
+    RealServer,
+    Revision,
+    ServiceAddress,
+    VirtualService,
+)
 from lvs.models.directors import Provisioning
 from lvs.models.virtual_services import Forwarding
 
@@ -96,6 +103,17 @@ class RevisionFilter(ListFilter):
 
     class Meta:
         model = Revision
+        fields: list[str] = []
+
+
+class PreparedServerFilter(ListFilter):
+    searched = ("host__name", "host__address")
+
+    host = IntegerFilter(field_name="host_id", label=_("Machine"))
+    status = django_filters.ChoiceFilter(choices=Provisioning.choices, label=_("Status"))
+
+    class Meta:
+        model = PreparedServer
         fields: list[str] = []
 
 

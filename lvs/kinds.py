@@ -87,6 +87,24 @@ operations.register(
         deadline=300,
     )
 )
+operations.register(
+    operations.Kind(
+        "real_server.prepare",
+        "lvs.tasks.prepare_real_server",
+        _("Prepare real server"),
+        "director.apply",
+        deadline=600,
+    )
+)
+alerts.register(
+    alerts.AlertKind(
+        "real-server-drift",
+        Alert.Severity.WARNING,
+        _("%(target)s is no longer prepared as a real server"),
+        _("Planned changes that would mend it: %(count)s. Policy: %(policy)s."),
+        runbook="real-server-drift",
+    )
+)
 alerts.register(
     alerts.AlertKind(
         "director-drift",

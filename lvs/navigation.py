@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from console import shell
 from console.access import Actor, visible_to
 from console.shell import Finder, FirstStep, Found, NavEntry, Tile
-from lvs.models import Director, VirtualService
+from lvs.models import Director, PreparedServer, VirtualService
 from lvs.models.directors import Provisioning
 
 shell.register_navigation(
@@ -25,6 +25,17 @@ shell.register_navigation(
     ),
     NavEntry("load-balancing", gettext_lazy("Directors"), "directors", "director", "director.view"),
 )
+shell.register_navigation(
+    NavEntry(
+        "load-balancing",
+        gettext_lazy("Prepared machines"),
+        "prepared-servers",
+        "server",
+        "director.view",
+    ),
+)
+shell.register_target(PreparedServer, "prepared-server")
+shell.register_alert_button("real-server-drift", gettext_lazy("Look at the machine"))
 shell.register_target(Director, "director")
 shell.register_target(VirtualService, "virtual-service")
 shell.register_alert_button("director-drift", gettext_lazy("Show the difference"))

@@ -10,7 +10,7 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from console.planning import Plan, Problem
-from lvs import declared, matching, situations
+from lvs import declared, matching, needed, situations
 from lvs.director import planner as around
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import planner, pools, problems, render
@@ -71,10 +71,13 @@ def planned_changes(
     observed = _observed_of(director, owned) if services is not None else observed_table(director)
     wanted = declared.wanted_around(director, rows)
     surroundings = Surroundings.from_json(director.observed_facts)
+    preparing, withdrawing = needed.planned_preparation(rows.values_list("pk", flat=True))
     return (
-        around.plan_before(wanted, surroundings)
+        preparing
+        + around.plan_before(wanted, surroundings)
         + planner.plan(declared.desired_table(rows), observed, owned)
         + around.plan_after(wanted, surroundings)
+        + withdrawing
     )
 
 

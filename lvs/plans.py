@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -32,13 +33,31 @@ def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
     vips = {
         words for service in services for words in (boot.address_words(service.vip), service.vip)
     }
+    own = {service.vip for service in services} | {
+        row.rip for service in services for row in service.real_servers.all()
+    }
     uses_nat = any(_uses_nat(service) for service in services)
-    parts = [_own_step(step, vips, uses_nat=uses_nat) for step in plan]
+    parts = [
+        _on_machine(step, own) if step.machine else _own_step(step, vips, uses_nat=uses_nat)
+        for step in plan
+    ]
     if all(part is None for part in parts):
         return Plan()
     shown = [part or (None if step.lines or step.argv[0] == _SYSCTL else step)
              for step, part in zip(plan, parts, strict=True)]  # fmt: skip
     return Plan(tuple(step for step in shown if step is not None))
+
+
+def _on_machine(step: Step, own: set[str]) -> Step | None:
+    """The lines of a real server's machine, without those about addresses of others."""
+    lines = tuple(line for line in step.lines if addresses_in(line.text) <= own)
+    return replace(step, lines=lines) if lines else None
+
+
+def addresses_in(text: str) -> set[str]:
+    """The IP addresses that stand in a line; gateways are the director's and no secret."""
+    words = re.split(r"[\s,/=]+", text.partition(" via ")[0])
+    return {word for word in words if ("." in word and word[0].isdigit()) or word.count(":") > 1}
 
 
 def _own_step(step: Step, vips: set[str], *, uses_nat: bool) -> Step | None:

@@ -8,8 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from console.execution import Refusal, Run
-from lvs import declared, execute, outside, through
+from lvs import declared, outside, through
 from lvs.models import VirtualService
+from lvs.pinned import require_pinned
 
 #: Everything that a part of a proof may add; parts that were not made are absent.
 _NO_REQUESTS: dict[str, Any] = {
@@ -31,7 +32,7 @@ def prove(run: Run) -> dict[str, Any]:
     """
     service = _service_of(run)
     director = service.director
-    execute.require_pinned(director.host)
+    require_pinned(director.host)
     on_director = run.session(director.host)
     expected = [
         str(server.key)
@@ -41,7 +42,7 @@ def prove(run: Run) -> dict[str, Any]:
     kept: dict[str, Any] = {"client": "", "verdict": "", **_NO_REQUESTS}
     client = ""
     if director.probe_host is not None:
-        execute.require_pinned(director.probe_host)
+        require_pinned(director.probe_host)
         on_client = run.session(director.probe_host)
         asked, said = outside.ask(run, service, on_client, on_director, expected)
         client = asked.client

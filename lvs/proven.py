@@ -11,11 +11,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from lvs import realserver, shown
-from lvs.director.types import Surroundings
+from lvs import needed, shown
 from lvs.ipvsadm.types import Stats
 from lvs.models import RealServer, VirtualService
 from lvs.models.virtual_services import Forwarding
+from lvs.realserver import script
 
 #: Real servers for which a page spells out what to check.
 CHECKED = 10
@@ -212,26 +212,48 @@ def _method(service: VirtualService, row: RealServer) -> str:
 
 
 def _check(service: VirtualService, row: RealServer) -> Check:
-    if _method(service, row) == Forwarding.ROUTE:
-        return Check(
-            row.address,
-            _("By direct routing it must hold the VIP on its loopback, never answer ARP for it,"
-              " and listen on that address."),
-            realserver.direct_routing_check(service.vip, row.port, service.protocol),
-            _("This script prepares it, now and for every boot:"),
-            realserver.direct_routing_script(service.vip),
-        )  # fmt: skip
-    surroundings = Surroundings.from_json(service.director.observed_facts)
-    gateway = realserver.gateway_for(row.rip, surroundings.addresses, [service.vip])
+    row.virtual_service = service
+    needs = needed.needs_of(row)
+    method = _method(service, row)
+    has_way = method != Forwarding.MASQ or any(need.gateway for need in needs)
     return Check(
         row.address,
-        _("By NAT its answers must go back through the director, and something must listen on"
-          " its port."),
-        realserver.listener_check(row.port, service.protocol),
-        _("The director is its neighbour: make it the way out, also in the network"
-          " configuration:")
-        if gateway
-        else _("The director has no address in its network: each router on the way back must"
-               " lead to the director."),
-        realserver.return_route_script(gateway) if gateway else "",
-    )  # fmt: skip
+        str(_LOOKED_FOR[method]),
+        script.verification_script(needs).strip(),
+        str(_REMEDIES[method] if has_way else _NO_WAY),
+        script.preparation_script(needs).strip(),
+    )
+
+
+_LOOKED_FOR: dict[str, str | Promise] = {
+    Forwarding.ROUTE.value: gettext_lazy(
+        "By direct routing it must hold the VIP on its loopback, never answer ARP for it,"
+        " and listen on that address."
+    ),
+    Forwarding.TUNNEL.value: gettext_lazy(
+        "By tunnelling it must take packets out of the tunnel, hold the VIP on its loopback,"
+        " never answer ARP for it, and listen on that address."
+    ),
+    Forwarding.MASQ.value: gettext_lazy(
+        "By NAT its answers must go back through the director, and something must listen on"
+        " its port."
+    ),
+    Forwarding.FULLNAT.value: gettext_lazy(
+        "By Full NAT it needs nothing but a way to the director’s local addresses, and something"
+        " that listens on its port."
+    ),
+}
+_PREPARES = gettext_lazy("This script prepares it, now and for every boot:")
+_REMEDIES: dict[str, str | Promise] = {
+    Forwarding.ROUTE.value: _PREPARES,
+    Forwarding.TUNNEL.value: _PREPARES,
+    Forwarding.MASQ.value: gettext_lazy(
+        "The director is its neighbour: this script leads its answers back that way, now and for"
+        " every boot, and leaves its other ways as they are:"
+    ),
+    Forwarding.FULLNAT.value: gettext_lazy("See that nothing in between drops the packets."),
+}
+_NO_WAY = gettext_lazy(
+    "The director has no address in its network: each router on the way back must"
+    " lead to the director."
+)

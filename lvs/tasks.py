@@ -5,7 +5,16 @@ from __future__ import annotations
 from celery import shared_task
 
 from console.execution import execute
-from lvs import adoption, connections, drain, poll, proof, through
+from lvs import (
+    adoption,
+    connections,
+    drain,
+    poll,
+    prepared_poll,
+    preparing,
+    proof,
+    through,
+)
 from lvs.configure import configure
 from lvs.execute import apply
 from lvs.importing import look
@@ -54,6 +63,22 @@ def sweep_probe(pk: int) -> None:
 @shared_task
 def search_connections(pk: int) -> None:
     execute(pk, connections.search)
+
+
+@shared_task
+def prepare_real_server(pk: int) -> None:
+    execute(pk, preparing.prepare)
+
+
+@shared_task
+def look_at_due_real_servers() -> None:
+    for pk in prepared_poll.due():
+        look_at_real_server.delay(pk)
+
+
+@shared_task
+def look_at_real_server(pk: int) -> None:
+    prepared_poll.poll(pk)
 
 
 @shared_task

@@ -10,6 +10,7 @@ from lvs.views import (
     directors,
     editing,
     importing,
+    prepared,
     real_servers,
     revisions,
     unmanaged,
@@ -17,6 +18,17 @@ from lvs.views import (
 )
 
 urlpatterns = [
+    path("prepared-machines/", prepared.prepared_servers, name="prepared-servers"),
+    path("prepared-machines/<int:pk>/", prepared.prepared_server, name="prepared-server"),
+    path(
+        "prepared-machines/<int:pk>/prepare/",
+        prepared.prepared_server_prepare,
+        name="prepared-server-prepare",
+    ),
+    path(
+        "real-servers/<int:pk>/prepare/", prepared.real_server_prepare, name="real-server-prepare"
+    ),
+    path("real-servers/<int:pk>/link/", prepared.real_server_link, name="real-server-link"),
     path("directors/", directors.directors, name="directors"),
     path("directors/new/", directors.director_add, name="director-add"),
     path("directors/<int:pk>/", directors.director, name="director"),

@@ -33,7 +33,18 @@ PURE = (
 FACES = frozenset({"api", "forms", "templatetags", "views"})
 #: What talks to machines, or is only for the workers that do.
 WORKERS = frozenset(
-    {"converge", "execute", "execution", "machines", "observe", "poll", "remote", "tasks"}
+    {
+        "converge",
+        "execute",
+        "execution",
+        "machines",
+        "observe",
+        "poll",
+        "prepared_poll",
+        "preparing",
+        "remote",
+        "tasks",
+    }
 )
 #: The composition root: the only kernel modules that name the apps.
 COMPOSITION = ("console.asgi", "console.celery", "console.settings", "console.urls")

@@ -21,6 +21,11 @@ SWEEP_INTERVAL = _number("EVENKEEL_SWEEP_INTERVAL", 5)
 OPERATION_DEADLINE = _number("EVENKEEL_OPERATION_DEADLINE", 900)
 #: How often a director is observed.
 POLL_INTERVAL = _number("EVENKEEL_POLL_INTERVAL", 30)
+#: How often a prepared real server is looked at.
+PREPARED_INTERVAL = _number("EVENKEEL_PREPARED_INTERVAL", 300)
+#: After a service was moved to another forwarding method, what the old one needs on a real
+#: server stays until its connections have ended, and at most this long.
+MOVE_LIMIT = _number("EVENKEEL_MOVE_LIMIT", 3600)
 #: A table with more services and real servers than this is read whole only every
 #: FULL_READ_INTERVAL; in between a digest of the kernel's own listing tells whether
 #: anything moved, and only what is being changed is read whole.

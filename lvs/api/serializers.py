@@ -296,6 +296,9 @@ class PlannedStepSerializer(serializers.Serializer):
 
     title = serializers.SerializerMethodField(help_text="What it does, in words.")
     command = serializers.SerializerMethodField()
+    machine = serializers.CharField(
+        allow_blank=True, help_text=_("The real server’s machine; empty for the director.")
+    )
     is_destructive = serializers.BooleanField()
     lines = LineSerializer(many=True)
 

@@ -2,7 +2,16 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from lvs.api.views import advice, directors, importing, metrics, proofs, revisions, virtual_services
+from lvs.api.views import (
+    advice,
+    directors,
+    importing,
+    metrics,
+    prepared,
+    proofs,
+    revisions,
+    virtual_services,
+)
 
 app_name = "lvs-api"
 
@@ -106,6 +115,22 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "real-servers/<int:pk>/metrics/",
         metrics.RealServerMetrics.as_view(),
         name="real-server-metrics",
+    ),
+    path("prepared-servers/", prepared.PreparedServerList.as_view(), name="prepared-server-list"),
+    path(
+        "prepared-servers/<int:pk>/",
+        prepared.PreparedServerDetail.as_view(),
+        name="prepared-server-detail",
+    ),
+    path(
+        "prepared-servers/<int:pk>/prepare/",
+        prepared.PreparedServerPrepare.as_view(),
+        name="prepared-server-prepare",
+    ),
+    path(
+        "real-servers/<int:pk>/preparation/",
+        prepared.RealServerPreparation.as_view(),
+        name="real-server-preparation",
     ),
     path("real-servers/", virtual_services.RealServerList.as_view(), name="real-server-list"),
     path(

@@ -21,7 +21,7 @@ from console.access import Actor, actor_of, find_visible, require, visible_to
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Operation
-from lvs import caps, draining, planned, plans, proven, reached, shown
+from lvs import caps, draining, planned, plans, preparations, proven, reached, shown
 from lvs.actions import directors
 from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
@@ -150,6 +150,8 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "drain_words": draining.to_know_before(service, rows),
         "history": [one for one in operations if _is_about(one, service)][:HISTORY],
         "live": next((one for one in operations if one.is_live), None),
+        "preparations": preparations.preparations_of(actor, rows),
+        "may_prepare": actor.can("director.apply"),
         "may_manage": actor.can("virtual_service.manage", service),
         "may_prove": actor.can("virtual_service.prove", service),
         "sees_director": actor.can("director.view"),

@@ -174,6 +174,13 @@ ROWS: list[Row] = [
     Row("lvs-api:director-metrics", "GET", "404 404 404 404 200 200 200 401", "director"),
     Row("lvs-api:virtual-service-metrics", "GET", "200 200 200 404 200 200 200 401", "service"),
     Row("lvs-api:real-server-metrics", "GET", "200 200 200 404 200 200 200 401", "server"),
+    Row("lvs-api:prepared-server-list", "GET", "200 200 200 200 200 200 200 401"),
+    Row("lvs-api:prepared-server-detail", "GET", "404 404 404 404 200 200 200 401", "prepared"),
+    Row("lvs-api:prepared-server-prepare", "POST", "404 404 404 404 202 202 403 401", "prepared"),
+    Row("lvs-api:real-server-preparation", "GET", "200 200 200 404 200 200 200 401", "server"),
+    Row(
+        "lvs-api:real-server-preparation", "POST", "403 403 403 404 202 202 403 401", "prepared_rs"
+    ),
     Row("lvs-api:real-server-list", "GET", "200 200 200 200 200 200 200 401"),
     Row("lvs-api:real-server-detail", "GET", "200 200 200 404 200 200 200 401", "server"),
     Row(

@@ -15,7 +15,7 @@ from console.models import (
     Operation,
     Tenant,
 )
-from lvs.models import Director, RealServer, VirtualService
+from lvs.models import Director, PreparedServer, RealServer, VirtualService
 from tests import factories
 from tests.conftest import Cast
 
@@ -38,6 +38,9 @@ class Scene:
     service: VirtualService
     leaving: VirtualService
     server: RealServer
+    prepared: PreparedServer
+    prepared_rs: RealServer
+    linkable: RealServer
     failed: Operation
     waiting: Operation
     alert: Alert
@@ -74,6 +77,11 @@ def make_scene(cast: Cast) -> Scene:
         vip="198.51.100.2",
     )
     factories.RevisionFactory.create(director=director)
+    prepared_host = factories.HostFactory.create(credential=credential)
+    holds = {"name": "eth0", "addresses": [{"ip": "10.1.8.8", "prefix": 24}]}
+    factories.HostFactory.create(
+        credential=credential, preflight={"facts": {"network": {"interfaces": [holds]}}}
+    )
     return Scene(
         cast=cast,
         credential=credential,
@@ -92,6 +100,9 @@ def make_scene(cast: Cast) -> Scene:
         service=service,
         leaving=leaving,
         server=factories.RealServerFactory.create(virtual_service=service),
+        prepared=PreparedServer.objects.create(host=prepared_host),
+        linkable=factories.RealServerFactory.create(virtual_service=service, rip="10.1.8.8"),
+        prepared_rs=factories.RealServerFactory.create(virtual_service=service, host=prepared_host),
         failed=factories.OperationFactory.create(
             kind="virtual_service.prove", target=service, status=Operation.Status.FAILED
         ),

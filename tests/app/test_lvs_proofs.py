@@ -116,9 +116,9 @@ def test_silent_real_server_by_dr_is_given_the_script(
     page = page_of(browser, service)
     assert "Failed: none of the 2 requests through the VIP got an answer." in page.text
     assert "ip address replace 10.10.0.50/32 dev lo" in page.text
-    assert "net.ipv4.conf.all.arp_ignore = 1" in page.text
+    assert "sysctl -qw net.ipv4.conf.all.arp_ignore=1" in page.text
     scripts = [one["data-copy"] for one in page.all("button") if "data-copy" in one]
-    assert any(script.startswith("set -e\ncat > /etc/sysctl.d/") for script in scripts)
+    assert any(script.startswith("#!/bin/sh") for script in scripts)
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,11 @@ def console(rack: Rack) -> Iterator[RunningConsole]:
 
 def onboard(console: RunningConsole, rack: Rack, names: tuple[str, ...] = HOSTS) -> None:
     """Declare machines of the rack as hosts and accept their keys, as a program would."""
-    secret = Path(rack.node("lb1").key_path).read_text()
-    credential = console.call(
-        "POST", "credentials/", {"name": "rack", "kind": "key", "secret": secret}
-    )
-    assert credential.status == 201, credential
+    credential = _credential(console, rack)
+    known = {host["name"] for host in console.call("GET", "hosts/").body["results"]}
     for name in names:
+        if name in known:
+            continue
         node = rack.node(name)
         made = console.call(
             "POST",
@@ -53,7 +52,7 @@ def onboard(console: RunningConsole, rack: Rack, names: tuple[str, ...] = HOSTS)
                 "name": name,
                 "address": node.address,
                 "port": node.port,
-                "credential": credential.body["id"],
+                "credential": credential,
             },
         )
         assert made.status == 201, made
@@ -69,10 +68,28 @@ def onboard(console: RunningConsole, rack: Rack, names: tuple[str, ...] = HOSTS)
         console.done(accepted.headers["location"])
 
 
+def _credential(console: RunningConsole, rack: Rack) -> int:
+    """The rack's key as a credential; its number."""
+    known = console.call("GET", "credentials/?q=rack").body["results"]
+    if known:
+        return int(known[0]["id"])
+    secret = Path(rack.node("lb1").key_path).read_text()
+    made = console.call("POST", "credentials/", {"name": "rack", "kind": "key", "secret": secret})
+    assert made.status == 201, made
+    return int(made.body["id"])
+
+
 @pytest.fixture(scope="session")
 def hosts(console: RunningConsole) -> dict[str, dict[str, Any]]:
     """The declared hosts by name."""
     return {host["name"]: host for host in console.call("GET", "hosts/").body["results"]}
+
+
+@pytest.fixture(scope="session")
+def machines(console: RunningConsole, rack: Rack) -> dict[str, int]:
+    """The real servers as hosts too, which the console may prepare: numbers by name."""
+    onboard(console, rack, ("rs1", "rs2", "rs3"))
+    return {host["name"]: host["id"] for host in console.call("GET", "hosts/").body["results"]}
 
 
 @pytest.fixture(scope="session")

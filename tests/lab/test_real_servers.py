@@ -1,0 +1,116 @@
+"""Real servers prepared on their own machines, method by method, with real packets; a reboot;
+and what is left when they leave: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from lab.rack import Rack
+from tests.lab.services import ask, declare, remove
+from tests.running_console import RunningConsole
+
+VIP, VIP6 = "10.10.0.60", "fd00:10::60"
+RIPS = {"rs1": "10.20.0.11", "rs2": "10.20.0.12", "rs3": "10.30.0.13"}
+RIPS6 = {"rs1": "fd00:20::11", "rs2": "fd00:20::12", "rs3": "fd00:30::13"}
+#: 60 kB in full segments: hangs where the tunnel swallows them.
+_UPLOAD = "head -c 60000 /dev/zero | curl -s -m 20 --data-binary @- '{}' | head -n 1"
+_DUMP = """
+ip address | sed 's/valid_lft.*//'; ip rule; ip -6 rule
+ip route show table all | sort; ip -6 route show table all | grep -v fe80 | sort
+sysctl -a 2>/dev/null | grep -E 'arp_|rp_filter'
+ip fou show; nft list ruleset; ls /etc/evenkeel /etc/systemd/system/evenkeel* 2>&1; true
+"""
+
+
+def dump(rack: Rack, node: str) -> str:
+    """Everything that a preparation may touch on a machine."""
+    return rack.run(node, ["sh", "-c", _DUMP]).stdout
+
+
+@contextmanager
+def as_found(rack: Rack, *nodes: str) -> Iterator[None]:
+    """Whatever happens inside, the machines are afterwards as they were."""
+    for node in nodes:
+        rack.run(node, ["modprobe", "-a", "ipip", "ip_gre", "ip6_gre", "ip6_tunnel", "sit", "fou"])
+    before = {node: dump(rack, node) for node in nodes}
+    yield
+    after = {node: dump(rack, node) for node in nodes}
+    assert {node: _settled(text) for node, text in after.items()} == {
+        node: _settled(text) for node, text in before.items()
+    }
+
+
+def _settled(text: str) -> str:
+    """Without what an interface that was up once keeps: its queue."""
+    return text.replace("qdisc noqueue", "qdisc noop")
+
+
+def servers(machines: dict[str, int], *nodes: str, rips: dict[str, str] = RIPS) -> list[Any]:
+    return [{"rip": rips[node], "port": 80, "host": machines[node]} for node in nodes]
+
+
+def upload(rack: Rack, url: str) -> str:
+    """Who took 60 kB."""
+    return rack.run("client", ["sh", "-c", _UPLOAD.format(url)], timeout=60).stdout.strip()
+
+
+CASES = [
+    pytest.param({"forwarding": "route"}, ("rs1", "rs2"), RIPS, id="DR"),
+    pytest.param({"forwarding": "route", "vip": VIP6}, ("rs1", "rs2"), RIPS6, id="DR, IPv6"),
+    pytest.param({"forwarding": "tunnel"}, ("rs1", "rs3"), RIPS, id="TUN ipip"),
+    pytest.param({"forwarding": "tunnel", "tunnel_type": "gre"}, ("rs3",), RIPS, id="TUN gre"),
+    pytest.param(
+        {"forwarding": "tunnel", "tunnel_type": "gre", "tunnel_checksum": "csum"},
+        ("rs3",),
+        RIPS,
+        id="TUN gre with checksum",
+    ),
+    pytest.param(
+        {"forwarding": "tunnel", "tunnel_type": "gue", "tunnel_port": 5555},
+        ("rs3",),
+        RIPS,
+        id="TUN gue",
+    ),
+    pytest.param(
+        {"forwarding": "tunnel", "tunnel_type": "gue", "tunnel_port": 5555,
+         "tunnel_checksum": "remcsum"},
+        ("rs3",),
+        RIPS,
+        id="TUN gue with remote checksum",
+    ),
+    pytest.param({"forwarding": "tunnel", "vip": VIP6}, ("rs3",), RIPS6, id="TUN, IPv6 in IPv6"),
+    pytest.param({"forwarding": "tunnel", "vip": VIP6}, ("rs3",), RIPS, id="TUN, IPv6 in IPv4"),
+    pytest.param({"forwarding": "tunnel"}, ("rs3",), RIPS6, id="TUN, IPv4 in IPv6"),
+    pytest.param({"forwarding": "fullnat"}, ("rs1",), RIPS, id="Full NAT needs nothing"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "nodes", "rips"), CASES)
+def test_prepared_serving_and_as_before_when_it_leaves(
+    console: RunningConsole,
+    rack: Rack,
+    lb1: int,
+    machines: dict[str, int],
+    values: dict[str, Any],
+    nodes: tuple[str, ...],
+    rips: dict[str, str],
+) -> None:
+    with as_found(rack, *nodes):
+        wanted: dict[str, Any] = {"name": "prepared", "vip": VIP} | values
+        pool = servers(machines, *nodes, rips=rips)
+        service = declare(console, lb1, **wanted, real_servers=pool)
+        path = f"lvs/virtual-services/{service['id']}/"
+        console.done(console.call("POST", f"lvs/directors/{lb1}/apply/").headers["location"])
+        assert console.call("GET", f"{path}planned-changes/").body["steps"] == []
+        if values["forwarding"] != "fullnat":
+            url = f"http://[{VIP6}]/" if "vip" in values else f"http://{VIP}/"
+            assert set(ask(rack, url, 4)) == set(nodes)
+            assert upload(rack, url) in nodes
+        rows = console.call("GET", "lvs/prepared-servers/").body["results"]
+        assert {row["name"]: row["status"] for row in rows} == dict.fromkeys(nodes, "active")
+        remove(console, service)
+        assert console.call("GET", "lvs/prepared-servers/").body["results"] == []
