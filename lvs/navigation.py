@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from console import shell
 from console.access import Actor, visible_to
 from console.shell import Finder, FirstStep, Found, NavEntry, Tile
-from lvs.models import Director, PreparedServer, VirtualService
+from lvs.models import Director, PreparedServer, ServiceAddress, VirtualService
 from lvs.models.directors import Provisioning
 
 shell.register_navigation(
@@ -54,7 +54,11 @@ def _directors(actor: Actor, words: str, limit: int) -> Iterable[Found]:
 
 def _services(actor: Actor, words: str, limit: int) -> Iterable[Found]:
     rows = visible_to(actor, VirtualService.objects.select_related("director__host")).filter(
-        Q(name__icontains=words) | Q(vip__icontains=words)
+        Q(name__icontains=words)
+        | Q(vip__icontains=words)
+        | Exists(
+            ServiceAddress.objects.filter(virtual_service=OuterRef("pk"), network__icontains=words)
+        )
     )
     return [
         Found(
