@@ -56,8 +56,7 @@ def collect() -> Iterator[Metric]:
     directors = _directors()
     yield from _looks(directors)
     named = {
-        row.pk: _Labelled([row.host.name], _since(counting_interval(row)))
-        for row in directors
+        row.pk: _Labelled([row.host.name], _since(counting_interval(row))) for row in directors
     }
     yield from _families("evenkeel_director", ["director"], DIRECTOR, named)
     services = _services(named)

@@ -79,6 +79,15 @@ def is_one_way(subject: Subject) -> bool:
     return False
 
 
+def is_partly_one_way(service: VirtualService) -> bool:
+    """Whether some of its answers pass the director by, and others do not."""
+    ways = {
+        (server.forwarding or service.forwarding) in _ONE_WAY
+        for server in service.real_servers.all()
+    }
+    return len(ways) == 2
+
+
 def figures_of(
     subject: Subject,
     start: datetime,

@@ -24,7 +24,7 @@ def figure(value: float | None, unit: str = "") -> str:
     while value >= 999.5 and power < len(_LARGER) - 1:
         value /= 1000
         power += 1
-    return f"{_number(value)} {_LARGER[power]}{unit}"
+    return f"{_number(value)}\N{NO-BREAK SPACE}{_LARGER[power]}{unit}"
 
 
 def _number(value: float) -> str:

@@ -58,6 +58,8 @@ def statistics(request: HttpRequest, subject: Director | VirtualService) -> dict
         "rows": [(line, own.figures.get(line.curve.metric.name) if own else None)
                  for line in found.lines],
         "is_one_way": any(line.is_one_way for line in found.lines),
+        "is_partly_one_way": isinstance(subject, VirtualService)
+        and figures.is_partly_one_way(subject),
         "period": name,
         "period_seconds": figures.PERIODS[name][1],
         "periods": [(key, label) for key, (label, _seconds) in figures.PERIODS.items()],

@@ -94,7 +94,7 @@
         y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, values: timeLabels(state.zone), space: 64 },
+        { ...axis, values: timeLabels(state.zone), space: 64, size: 34 },
         { ...axis, size: 68, values: (_u, splits) => splits.map((value) => figure(value, unit)) },
       ],
       series: [
