@@ -13,6 +13,7 @@ from lvs.views import (
     prepared,
     real_servers,
     revisions,
+    settings,
     unmanaged,
     virtual_services,
 )
@@ -52,6 +53,13 @@ urlpatterns = [
         "directors/<int:pk>/import/declare/",
         importing.director_import_declare,
         name="director-import-declare",
+    ),
+    path("directors/<int:pk>/settings/", settings.director_settings, name="director-settings"),
+    path("directors/<int:pk>/configure/", settings.director_configure, name="director-configure"),
+    path(
+        "directors/<int:pk>/under-attack/",
+        settings.director_under_attack,
+        name="director-under-attack",
     ),
     path("directors/<int:pk>/unmanaged/", unmanaged.unmanaged, name="director-unmanaged"),
     path("directors/<int:pk>/adopt/", unmanaged.adopt, name="director-adopt"),

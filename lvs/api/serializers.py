@@ -48,6 +48,7 @@ class DirectorSerializer(RowSerializer):
             "confirm_seconds",
             "on_failure",
             "provisioning_status",
+            "is_under_attack",
             "observed_at",
             "observe_error",
             "has_drifted",

@@ -10,6 +10,7 @@ from lvs.api.views import (
     prepared,
     proofs,
     revisions,
+    settings,
     virtual_services,
 )
 
@@ -52,6 +53,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "directors/<int:pk>/revisions/<int:number>/go-back/",
         revisions.RevisionGoBack.as_view(),
         name="director-revision-go-back",
+    ),
+    path(
+        "directors/<int:pk>/settings/",
+        settings.DirectorSettings.as_view(),
+        name="director-settings",
+    ),
+    path(
+        "directors/<int:pk>/configure/",
+        settings.DirectorConfigure.as_view(),
+        name="director-configure",
+    ),
+    path(
+        "directors/<int:pk>/under-attack/",
+        settings.DirectorUnderAttack.as_view(),
+        name="director-under-attack",
     ),
     path("directors/<int:pk>/adopt/", directors.DirectorAdopt.as_view(), name="director-adopt"),
     path(

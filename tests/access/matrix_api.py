@@ -80,6 +80,22 @@ ROWS: list[Row] = [
     Row("lvs-api:director-detail", "DELETE", "404 404 404 404 204 204 403 401", "free_director"),
     Row("lvs-api:director-observe", "POST", "404 404 404 404 202 202 403 401", "director"),
     Row("lvs-api:director-apply", "POST", "404 404 404 404 202 202 403 401", "director"),
+    Row("lvs-api:director-settings", "GET", "404 404 404 404 200 200 200 401", "director"),
+    Row(
+        "lvs-api:director-settings",
+        "PATCH",
+        "404 404 404 404 200 200 403 401",
+        "director",
+        {"udp_timeout": 60},
+    ),
+    Row("lvs-api:director-configure", "POST", "404 404 404 404 202 202 403 401", "director"),
+    Row(
+        "lvs-api:director-under-attack",
+        "POST",
+        "404 404 404 404 202 202 403 401",
+        "director",
+        {"on": True},
+    ),
     Row("lvs-api:director-planned-changes", "GET", "404 404 404 404 200 200 200 401", "director"),
     Row(
         "lvs-api:director-import",

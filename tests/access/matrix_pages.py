@@ -147,6 +147,22 @@ ROWS: list[Row] = [
     Row("director-revisions", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-revision", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-go-back", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row("director-settings", "GET", "404 404 404 404 200 200 200 login", "director"),
+    Row(
+        "director-settings",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        {"do": "save", "udp_timeout": 60},
+    ),
+    Row("director-configure", "POST", "404 404 404 404 302 302 403 login", "director"),
+    Row(
+        "director-under-attack",
+        "POST",
+        "404 404 404 404 302 302 403 login",
+        "director",
+        {"on": "1"},
+    ),
     Row("director-unmanaged", "GET", "404 404 404 404 200 200 200 login", "director"),
     Row("director-adopt", "POST", "404 404 404 404 302 302 403 login", "director", bodies.KEY),
     Row(

@@ -68,3 +68,46 @@ def eventually(condition: Callable[[], Any], within: float) -> Any:
             return found
         time.sleep(0.5)
     raise AssertionError(f"not within {within} s")
+
+
+def wait_for_reboot(rack: Rack, node: str = "lb1") -> None:
+    """Wait until a director is back and has what it keeps for its boot."""
+    time.sleep(3)
+    is_active = ["systemctl", "is-active", "evenkeel-ipvs.service"]
+
+    def is_back() -> bool:
+        return rack.run(node, is_active, check=False).stdout.strip() == "active"
+
+    eventually(is_back, within=180)
+
+
+def configure(console: RunningConsole, director: int, **values: Any) -> dict[str, Any]:
+    """Declare settings of a director's own and apply them; how it reads afterwards."""
+    path = f"lvs/directors/{director}/settings/"
+    changed = console.call("PATCH", path, values | {"apply": True})
+    assert changed.status == 200, changed
+    console.done(changed.body["operation"])
+    found: dict[str, Any] = console.call("GET", path).body
+    return found
+
+
+def visits(rack: Rack, url: str, count: int, node: str = "client") -> list[tuple[str, str]]:
+    """(real server, client's address as it sees it) of so many requests."""
+    script = f"for i in $(seq {count}); do curl -s -m 5 '{url}' | tr '\\n' ' '; echo; done"
+    text = rack.run(node, ["sh", "-c", script], timeout=60 + 6 * count).stdout
+    words = [line.split() for line in text.splitlines()]
+    return [(one[0], one[1]) for one in words if len(one) > 1]
+
+
+def datagrams(rack: Rack, host: str, port: int, count: int) -> list[str]:
+    """Who answered so many datagrams, each from a socket of its own."""
+    script = (
+        "import socket\n"
+        f"for n in range({count}):\n"
+        f" s = socket.socket(socket.{'AF_INET6' if ':' in host else 'AF_INET'},"
+        " socket.SOCK_DGRAM)\n"
+        f" s.settimeout(5); s.sendto(b'hello', ({host!r}, {port}))\n"
+        " try: print(s.recv(100).decode().split()[0])\n"
+        " except OSError as error: print(type(error).__name__)\n"
+    )
+    return rack.run("client", ["python3", "-c", script], timeout=60 + 6 * count).stdout.split()

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
 from lab.rack import Rack
-from tests.lab.services import ask, declare, eventually, planned_lines, prove, remove, table
+from tests.lab.services import (
+    ask,
+    declare,
+    eventually,
+    planned_lines,
+    prove,
+    remove,
+    table,
+    wait_for_reboot,
+)
 from tests.running_console import RunningConsole
 
 NAT = {"forwarding": "masq"}
@@ -135,7 +143,7 @@ def test_the_table_survives_the_reboot_of_the_director_without_the_console(
     console.stop()
     try:
         rack.run("lb1", ["systemctl", "reboot"], check=False)
-        _wait_for_reboot(rack)
+        wait_for_reboot(rack)
         after = rack.run("lb1", listing).stdout.split("\n", 1)[1]
         assert sorted(_settled(after)) == sorted(_settled(before))
         assert ask(rack, "http://10.10.0.54/")[0] in {"rs1", "rs2"}
@@ -152,17 +160,6 @@ def _ended(said: str) -> str:
 def _settled(listing: str) -> list[str]:
     """The lines without the connection counts."""
     return [" ".join(line.split()[:4]) for line in listing.splitlines()[2:]]
-
-
-def _wait_for_reboot(rack: Rack) -> None:
-    until = time.monotonic() + 180
-    time.sleep(3)
-    while time.monotonic() < until:
-        answer = rack.run("lb1", ["systemctl", "is-active", "evenkeel-ipvs.service"], check=False)
-        if answer.stdout.strip() == "active":
-            return
-        time.sleep(1)
-    raise AssertionError("lb1 did not come back with its table within 180 s")
 
 
 def test_unmanaged_entries_are_adopted_without_a_packet_lost_and_others_never_touched(
