@@ -123,3 +123,24 @@ alerts.register(
         runbook="reconcile-stopped",
     )
 )
+alerts.register(
+    alerts.AlertKind(
+        "real-server-unreachable-through-path",
+        Alert.Severity.WARNING,
+        _("%(target)s: real servers are not reached through their path"),
+        _("Two proofs in a row got no answer through the forwarding path from: %(servers)s."),
+        runbook="real-server-unreachable-through-path",
+    )
+)
+alerts.register(
+    alerts.AlertKind(
+        "vip-stolen",
+        Alert.Severity.CRITICAL,
+        _("%(target)s: another machine answers for the VIP"),
+        _(
+            "Two proofs in a row heard another machine than the director answer for %(vip)s:"
+            " %(who)s."
+        ),
+        runbook="vip-stolen",
+    )
+)

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from console.execution import Refusal, Run
-from lvs import declared, outside, through
+from lvs import declared, outside, owner, proof_alerts, through
 from lvs.models import VirtualService
 from lvs.pinned import require_pinned
 
@@ -40,7 +40,7 @@ def prove(run: Run) -> dict[str, Any]:
         if server.weight > 0
     ]
     kept: dict[str, Any] = {"client": "", "verdict": "", **_NO_REQUESTS}
-    client = ""
+    client, heard = "", None
     if director.probe_host is not None:
         require_pinned(director.probe_host)
         on_client = run.session(director.probe_host)
@@ -48,8 +48,13 @@ def prove(run: Run) -> dict[str, Any]:
         client = asked.client
         kept |= said | {"client": director.probe_host.name}
         run.progress(50)
-    _found, kept["paths"] = through.probe(run, service, on_director, client)
+        heard = owner.listen(run, service, on_client)
+        client = client or heard.own
+    found, kept["paths"] = through.probe(run, service, on_director, client)
+    if heard is not None:
+        kept["owner"] = owner.judge(heard, found)
     kept["verdict"] = verdict(kept, expected)
+    proof_alerts.follow(service, kept, unreached_of(kept, expected))
     VirtualService.objects.filter(pk=service.pk).update(proof=kept, proved_at=timezone.now())
     return {
         "verdict": kept["verdict"],
@@ -61,14 +66,20 @@ def prove(run: Run) -> dict[str, Any]:
 def verdict(kept: dict[str, Any], expected: list[str]) -> str:
     """What all parts of a proof come to. What was seen from outside counts more than what
     the director saw: its own way to a real server is not the clients' in every respect."""
-    unreached = set(kept["paths"]["unreached"]) & set(expected) - set(kept["answered"])
+    unreached = unreached_of(kept, expected)
     if not kept["client"]:
-        if expected and unreached == set(expected):
+        if expected and len(unreached) == len(expected):
             return "failed"
         return "partial" if unreached else "reached"
-    if kept["verdict"] == "proved" and unreached:
+    is_stolen = kept.get("owner", {}).get("state") == "stolen"
+    if kept["verdict"] == "proved" and (unreached or is_stolen):
         return "partial"
     return str(kept["verdict"])
+
+
+def unreached_of(kept: dict[str, Any], expected: list[str]) -> list[str]:
+    """Real servers with weight that neither the director nor a client got an answer from."""
+    return sorted(set(kept["paths"]["unreached"]) & set(expected) - set(kept["answered"]))
 
 
 def _service_of(run: Run) -> VirtualService:

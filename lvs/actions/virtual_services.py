@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from console import audit, changes, operations
+from console import alerts, audit, changes, operations
 from console.access import Actor, require
 from console.errors import WrongState
 from console.models import Operation, Tenant
@@ -193,6 +193,7 @@ def let_go(actor: Actor, service: VirtualService) -> VirtualService | None:
     Call inside the transaction that also begins the apply.
     """
     service = changes.lock(service)
+    alerts.resolve_all(service)
     never_sent = service.applied_generation == 0 and not (
         Operation.objects.on(service.director).exclude(kind="director.observe").exists()
     )
