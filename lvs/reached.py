@@ -90,3 +90,48 @@ def _shown(one: dict[str, Any], methods: Mapping[str, str]) -> ServerReached:
 def _leg(answer: dict[str, Any]) -> Leg:
     tone, words = _OUTCOMES.get(answer["outcome"], _OUTCOMES["error"])
     return Leg(tone, words, 1000 * answer["seconds"] if tone == "ok" else None)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerShown:
+    """Who answered for the VIP on the clients' network."""
+
+    tone: str
+    words: str
+    remedy: str
+    answers: tuple[Mapping[str, Any], ...]
+    tries: int
+
+
+_STATES: dict[str, tuple[str, str | Promise, str | Promise]] = {
+    "director": ("ok", _("Only the director answers for the VIP on the clients’ network."), ""),
+    "stolen": (
+        "bad",
+        _("Another machine answers for the VIP: clients of that network go past the director."),
+        _("Set arp_ignore=1 and arp_announce=2 for all there, before the VIP; then prove again."),
+    ),
+    "nobody": (
+        "bad",
+        _("Nobody answers for the VIP on the clients’ network."),
+        _("See that the director holds it, on an interface of that network: apply."),
+    ),
+    "routed": (
+        "neutral",
+        _(
+            "The client for proofs is not in the VIP’s own network: who answers there cannot be"
+            " heard from it."
+        ),
+        "",
+    ),
+}
+
+
+def owner_of(service: VirtualService) -> OwnerShown | None:
+    """Who answered, in words, or None where nobody listened yet."""
+    kept: dict[str, Any] = service.proof.get("owner", {})
+    if kept.get("state") not in _STATES:
+        return None
+    tone, words, remedy = _STATES[kept["state"]]
+    return OwnerShown(
+        tone, str(words), str(remedy), tuple(kept.get("answers", ())), kept.get("tries", 0)
+    )

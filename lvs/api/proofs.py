@@ -64,6 +64,22 @@ class PathSerializer(serializers.Serializer):
     problem = ReasonSerializer(allow_null=True)
 
 
+class HeardSerializer(serializers.Serializer):
+    """A link-layer address that answered for the VIP on the clients' network."""
+
+    mac = serializers.CharField()
+    is_director = serializers.BooleanField()
+    who = serializers.CharField(allow_blank=True, help_text=_("A real server, a host, or empty."))
+    tries = serializers.IntegerField()
+
+
+class OwnerSerializer(serializers.Serializer):
+    """Who answers for the VIP."""
+
+    state = serializers.ChoiceField(choices=["director", "stolen", "nobody", "routed"])
+    answers = HeardSerializer(many=True)
+
+
 class ProofSerializer(serializers.Serializer):
     """What the last proof said."""
 
@@ -74,6 +90,7 @@ class ProofSerializer(serializers.Serializer):
     silent = serializers.SerializerMethodField()
     unasked = serializers.SerializerMethodField()
     paths = serializers.SerializerMethodField()
+    owner = serializers.SerializerMethodField()
 
     @extend_schema_field({"type": "string", "enum": ["", "proved", "reached", "partial", "failed"]})
     def get_verdict(self, kept: dict[str, Any]) -> str:
@@ -95,3 +112,7 @@ class ProofSerializer(serializers.Serializer):
     def get_paths(self, kept: dict[str, Any]) -> Any:
         servers = kept.get("paths", {}).get("servers", [])
         return PathSerializer(servers, many=True).data
+
+    @extend_schema_field(OwnerSerializer(allow_null=True))
+    def get_owner(self, kept: dict[str, Any]) -> Any:
+        return OwnerSerializer(kept["owner"]).data if kept.get("owner") else None

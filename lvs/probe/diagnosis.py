@@ -192,7 +192,7 @@ def _of_a_path_that_works(
         return None
     family = 6 if ":" in vip else 4
     room = reached.mtu - _WRAPPING[tunnel.type] - (
-        _IPV6_MORE if ":" in reached.name else 0
+        _IPV6_MORE if "[" in reached.name else 0
     ) - _HEADERS[family]  # fmt: skip
     if reached.mss <= room:
         return None

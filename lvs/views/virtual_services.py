@@ -146,6 +146,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "is_blocked": shown.is_blocked(service, problems),
         "proof": proven.proof_of(service, rows),
         "paths": reached.paths_of(service),
+        "owner": reached.owner_of(service),
         "drains": draining.drains_of(rows),
         "drain_words": draining.to_know_before(service, rows),
         "history": [one for one in operations if _is_about(one, service)][:HISTORY],
