@@ -23,11 +23,12 @@ from console.execution import Later, Refusal, Run, Stopped
 from console.models import Operation
 from console.planning import mark as _
 from console.remote.transport import HostUnreachable, OutcomeUnknown
-from lvs import declared, execute
+from lvs import declared
 from lvs.actions import virtual_services as verbs
 from lvs.actions.applying import begin_apply
 from lvs.ipvsadm import parse, render
 from lvs.models import RealServer, VirtualService
+from lvs.pinned import require_pinned
 
 #: Seconds between two looks at the connections, and at an apply that is under way.
 _LOOK, _SOON = 5.0, 2.0
@@ -102,7 +103,7 @@ def _look(run: Run, server: RealServer) -> _Seen | None:
     """
     service = server.virtual_service
     host = service.director.host
-    execute.require_pinned(host)
+    require_pinned(host)
     key = declared.key_of(service)
     try:
         session = machines.session(host)
