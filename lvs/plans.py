@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from console.planning import Effect, Plan, Step
@@ -24,15 +24,14 @@ def plan_for(service: VirtualService) -> Plan:
 
 
 def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
-    """The lines of these services: of the table, of their VIPs, and forwarding for NAT.
+    """The lines of these services: of the table, of their marks and VIPs, and forwarding for
+    NAT.
 
     What Apply also does for the rest of the director is not about them, and members of a
     tenant must not read their neighbours' addresses there. Files that are written along
     are shown where something else is.
     """
-    vips = {
-        words for service in services for words in (boot.address_words(service.vip), service.vip)
-    }
+    vips = {words for service in services for words in _words_of(service)}
     own = {service.vip for service in services} | {
         row.rip for service in services for row in service.real_servers.all()
     }
@@ -46,6 +45,14 @@ def own_part(plan: Plan, services: Collection[VirtualService]) -> Plan:
     shown = [part or (None if step.lines or step.argv[0] == _SYSCTL else step)
              for step, part in zip(plan, parts, strict=True)]  # fmt: skip
     return Plan(tuple(step for step in shown if step is not None))
+
+
+def _words_of(service: VirtualService) -> Iterator[str]:
+    """What tells a line that is about a service: its mark, and its VIPs as lines write them."""
+    yield from (boot.address_words(service.vip), service.vip)
+    if service.is_marked:
+        yield service.mark_text
+        yield from (row.network for row in service.addresses.all())
 
 
 def _on_machine(step: Step, own: set[str]) -> Step | None:
@@ -67,7 +74,11 @@ def _own_step(step: Step, vips: set[str], *, uses_nat: bool) -> Step | None:
         return None
     if step.argv[0] == _SYSCTL:
         return step if uses_nat else None
-    lines = tuple(line for line in step.lines if not vips.isdisjoint(line.text.split()))
+    lines = tuple(
+        line
+        for line in step.lines
+        if not vips.isdisjoint((*line.text.split(), *line.before.split()))
+    )
     return replace(step, lines=lines) if lines else None
 
 

@@ -103,7 +103,7 @@ def proof_of(service: VirtualService, rows: Sequence[RealServer]) -> Proof | Non
         kept.get("client", ""),
         reason,
         shown.proof_is_old(service),
-        any(_method(service, row) == Forwarding.ROUTE for row in rows),
+        any(not _method(service, row).answers_through_director for row in rows),
         tuple(_counted(kept)),
         tuple(_asked(request) for request in kept.get("requests", [])),
         tuple(_check(service, row) for row in troubled[:CHECKED]),
@@ -207,8 +207,8 @@ def _asked(request: dict[str, Any]) -> Asked:
     )
 
 
-def _method(service: VirtualService, row: RealServer) -> str:
-    return row.forwarding or service.forwarding
+def _method(service: VirtualService, row: RealServer) -> Forwarding:
+    return Forwarding(row.forwarding or service.forwarding)
 
 
 def _check(service: VirtualService, row: RealServer) -> Check:

@@ -189,6 +189,18 @@ def test_port_0_never_takes_the_consoles_own_way_in(director: Director) -> None:
     assert refused(director, **vip) == {"vip": ["own_ssh"]}
 
 
+def test_the_page_of_a_service_shows_all_its_marked_packets_and_no_neighbours(
+    director: Director,
+) -> None:
+    service = declare(director, matching="mark", addresses=[RANGE])
+    other = RANGE | {"network": "10.10.9.0/28"}
+    declare(director, name="other", vip="10.10.0.77", matching="mark", addresses=[other])
+    shown = "\n".join(line.text for step in plans.plan_for(service) for line in step.lines)
+    assert "10.10.7.0-10.10.7.15 . tcp . 80-443 : 0x0e000001" in shown
+    assert "10.10.7.0/28 dev lo" in shown
+    assert "10.10.9." not in shown and "0x0e000002" not in shown
+
+
 # Tunnels, engines, Full NAT
 
 

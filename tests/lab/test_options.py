@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.rack import Rack
-from tests.lab.services import declare, eventually, planned_lines, table
+from tests.lab.services import ask, declare, planned_lines, table
 from tests.running_console import RunningConsole
 
 #: All of them are one request of one apply: under emulation each apply takes seconds.
@@ -182,6 +182,42 @@ def test_everything_that_the_kernel_has_is_declared_applied_and_read_back(
     assert len(set(marks)) == 2 and all(0x0E000001 <= mark <= 0x0EFFFFFF for mark in marks)
 
 
+def test_the_kernel_is_as_the_refusals_say(rack: Rack) -> None:
+    """The SIP engine drops TCP, and a mark is looked up before the address. By hand: the
+    console would refuse both."""
+    script = """set -e
+sysctl -qw net.ipv4.ip_forward=1
+ip address add 10.10.0.150/32 dev pub0
+ipvsadm -A -t 10.10.0.150:80 -s rr -p 60 --pe sip
+ipvsadm -a -t 10.10.0.150:80 -r 10.20.0.11:80 -m
+"""
+    marked = """set -e
+ipvsadm -E -t 10.10.0.150:80 -s rr
+nft add table inet byhand
+nft "add chain inet byhand pre { type filter hook prerouting priority mangle; }"
+nft add rule inet byhand pre ip daddr 10.10.0.150 tcp dport 80 meta mark set 9
+ipvsadm -A -f 9 -s rr
+ipvsadm -a -f 9 -r 10.20.0.12:80 -m
+"""
+    clear = """nft delete table inet byhand
+ipvsadm -D -t 10.10.0.150:80
+ipvsadm -D -f 9
+ip address del 10.10.0.150/32 dev pub0
+sysctl -qw net.ipv4.ip_forward=0
+"""
+    forwards = rack.run("lb1", ["sysctl", "-n", "net.ipv4.ip_forward"]).stdout.strip()
+    try:
+        rack.run("lb1", ["sh", "-c", script])
+        assert ask(rack, "http://10.10.0.150/") == [""]
+        rack.run("lb1", ["sh", "-c", "ipvsadm -E -t 10.10.0.150:80 -s rr"])
+        assert ask(rack, "http://10.10.0.150/") == ["rs1"]
+        rack.run("lb1", ["sh", "-c", marked])
+        assert ask(rack, "http://10.10.0.150/") == ["rs2"]
+    finally:
+        rack.run("lb1", ["sh", "-c", clear], check=False)
+        rack.run("lb1", ["sysctl", "-qw", f"net.ipv4.ip_forward={forwards}"])
+
+
 def test_options_change_in_place(console: RunningConsole, rack: Rack, lb1: int) -> None:
     """An edit says everything: what is not changed stays, and what is dropped goes."""
     service = declare(
@@ -255,4 +291,3 @@ def test_entries_with_every_option_are_adopted_as_they_are(
         console.done(int(operation))
     rack.run("lb1", ["ipvsadm", "-D", "-f", "7"])
     assert table(rack) == before
-    eventually(lambda: "-A -f 7 -s rr" not in table(rack), within=10)
