@@ -51,14 +51,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Lines with common times, and when the subject was last counted."""
+    """Lines with common times, and what was last counted of the subject."""
 
     start: datetime
     end: datetime
     step: int
     times: tuple[int, ...]
     lines: tuple[Line, ...]
-    counted_at: datetime | None
+    latest: Latest | None
+
+    @property
+    def counted_at(self) -> datetime | None:
+        """When the subject was last counted."""
+        return self.latest.at if self.latest else None
 
 
 def family_of(subject: Subject) -> Family:
@@ -111,7 +116,7 @@ def figures_of(
         for name in (metric.name for metric in family.metrics)
         if not metrics or name in metrics
     ]
-    return Figures(start, end, found.step, found.times, tuple(lines), own.at if own else None)
+    return Figures(start, end, found.step, found.times, tuple(lines), own)
 
 
 def _line(family: Family, found: Curves, one: Any, name: str, *, is_server: bool) -> Line:

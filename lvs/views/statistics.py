@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from console.metrics import reading
 from console.metrics.reading import Latest
 from lvs import figures
 from lvs.models import Director, RealServer, VirtualService
@@ -48,7 +47,7 @@ def statistics(request: HttpRequest, subject: Director | VirtualService) -> dict
     is_stale = found.counted_at is not None and (
         (timezone.now() - found.counted_at).total_seconds() > _STALE * every
     )
-    own = reading.latest(figures.family_of(subject), [subject.pk]).get(subject.pk)
+    own = found.latest
     return {
         "fill": _fill(own) if isinstance(subject, Director) and own else None,
         "graphs": GRAPHS,
