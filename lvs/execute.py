@@ -23,6 +23,7 @@ from lvs.director import planner as around
 from lvs.director.sample import Look
 from lvs.ipvsadm import planner
 from lvs.ipvsadm.errors import SaveRequired
+from lvs.ipvsadm.parse import parse_save
 from lvs.ipvsadm.types import ServiceKey, Table
 from lvs.models import Director, VirtualService
 from lvs.models.directors import Provisioning
@@ -53,6 +54,8 @@ class Change:
     services: QuerySet[VirtualService]
     guard: undoing.Guard
     is_automatic: bool = False
+    #: Lines that the services are given back in place of what is declared for them.
+    restored: list[str] | None = None
     applied: list[Line] = field(default_factory=list)
     passes: int = 0
 
@@ -83,7 +86,7 @@ def apply(run: Run) -> dict[str, Any]:
     """The body of `director.apply`: bring a director to what is declared for it.
 
     With `services` in the parameters only those; `automatic` marks the reconciler, whose
-    removals are capped.
+    removals are capped. With `restore`, the services get these lines, and stay pending.
     """
     director = director_of(run)
     wanted = run.operation.parameters.get("services")
@@ -96,7 +99,8 @@ def apply(run: Run) -> dict[str, Any]:
         preparing.before(run, scope)
         session = run.session(director.host)
         guard = undoing.Guard(run, director, session)
-        change = Change(run, director, session, services, guard, is_automatic)
+        restored = run.operation.parameters.get("restore")
+        change = Change(run, director, session, services, guard, is_automatic, restored)
         with undoing.rolled_back(guard, director):
             result = _apply(change)
         if waiting := preparing.after(run, scope):
@@ -135,6 +139,8 @@ def _apply(change: Change) -> dict[str, Any]:
         .values_list("pk", "generation", "removal_requested_at")
     )  # fmt: skip
     pks = [pk for pk, _generation, _leaving in touched]
+    if change.restored is not None:
+        return _restore(change, change.restored)
     try:
         if not _goes_quick(change.director, pks):
             raise _Moved
@@ -159,9 +165,23 @@ def _goes_quick(director: Director, pks: list[int]) -> bool:
     )
 
 
-def _apply_whole(change: Change) -> Look:
+def _restore(change: Change, lines: list[str]) -> dict[str, Any]:
+    """Give services back the entries that they had; what is declared waits for another try."""
+    table = parse_save("".join(f"{line}\n" for line in lines))
+    look = _apply_whole(change, table)
+    for service in change.services:
+        had = declared.key_of(service) in table
+        change.services.filter(pk=service.pk).update(
+            applied_generation=service.generation - 1 if had else 0,
+            provisioning_status=Provisioning.ERROR,
+        )
+    seen.keep_drift(change.director, drift.of(change.director, look))
+    return {"lines": len(change.applied), "restored": len(table)}
+
+
+def _apply_whole(change: Change, desired: Table | None = None) -> Look:
     director = change.director
-    desired = declared.desired_table(change.services)
+    desired = declared.desired_table(change.services) if desired is None else desired
     owned = declared.owned_keys(change.services)
     looks: list[Look] = []
 

@@ -21,6 +21,15 @@ operations.register(
 )
 operations.register(
     operations.Kind(
+        "cascade.apply",
+        "lvs.tasks.apply_cascade",
+        _("Apply a cascade"),
+        "virtual_service.manage",
+        deadline=1800,
+    )
+)
+operations.register(
+    operations.Kind(
         "director.observe",
         "lvs.tasks.observe_director",
         _("Observe"),

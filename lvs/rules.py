@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from console import changes
 from console.planning import Problem
-from lvs import matching, planned
+from lvs import cascades, matching, planned
 from lvs.declared import key_of, key_text, tunnel_of
 from lvs.director.types import Surroundings
 from lvs.ipvsadm import pools, problems, tunnels
@@ -197,13 +197,13 @@ def _fleet_errors(service: VirtualService) -> Iterator[ValidationError]:
         VirtualService.objects.filter(vip=service.vip)
         .exclude(director_id=service.director_id)
         .select_related("director__host")
-        .first()
     )
-    if elsewhere is not None:
+    other = next((one for one in elsewhere if not cascades.share_vip(service, one)), None)
+    if other is not None:
         yield ValidationError(
             _("%(director)s serves this VIP already: an address has one owner."),
             code="other_director",
-            params={"director": elsewhere.director},
+            params={"director": other.director},
         )
 
 

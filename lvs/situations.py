@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from console.models import Host
 from console.planning import Problem
-from lvs import declared
+from lvs import cascades, declared
 from lvs.director.types import Surroundings
 from lvs.models import Director, RealServer, VirtualService
 from lvs.topology import reading
@@ -35,6 +35,7 @@ def situation_of(service: VirtualService, servers: Iterable[RealServer]) -> Situ
     """A service and its surroundings. The rows need not be saved yet."""
     director = service.director
     rows = list(servers)
+    fronts = cascades.fronts_of(service)
     seen = director_machine(director)
     counts = director.counts_of(declared.key_of(service)) if service.pk else {}
     machines = _machines(rows)
@@ -49,7 +50,8 @@ def situation_of(service: VirtualService, servers: Iterable[RealServer]) -> Situ
         is_persistent=service.persistence_timeout is not None,
         local_addresses=tuple(director.local_addresses),
         clients=client_networks(director, service.vip),
-        holders=tuple(_holders(service)),
+        holders=tuple(_holders(service, [front.director_id for front in fronts])),
+        is_second_tier=bool(fronts),
     )
 
 
@@ -88,10 +90,15 @@ def _blocking_holders(
     """VIPs that another director has now; sought for a few services only."""
     if services is None or len(services) > _SOUGHT:
         return
-    for service in pending:
+    for service in pending.filter(is_vip_managed=True):
         service.director = director
-        found = Situation(service.vip, service.port, holders=tuple(_holders(service)))
-        yield from (one for one in vip_problems(found) if one.is_blocking)
+        fronts = [front.director_id for front in cascades.fronts_of(service)]
+        holders = tuple(_holders(service, fronts))
+        yield from (
+            problem
+            for problem in vip_problems(Situation(service.vip, service.port, holders=holders))
+            if problem.is_blocking
+        )
 
 
 def director_machine(director: Director) -> Machine:
@@ -166,13 +173,17 @@ def _server(
     )
 
 
-def _holders(service: VirtualService) -> Iterator[Holder]:
-    """Other machines that were seen with the VIP. Real servers may have it on loopback."""
+def _holders(service: VirtualService, fronts: Collection[int] = ()) -> Iterator[Holder]:
+    """Other machines that were seen with the VIP, without the directors of its fronts. Real
+    servers may have it on loopback."""
     recently = timezone.now() - timedelta(seconds=_RECENT_POLLS * settings.POLL_INTERVAL)
     quoted = f'"{service.vip}'
-    other = Director.objects.exclude(pk=service.director_id).select_related("host")
+    other = Director.objects.exclude(pk__in=[service.director_id, *fronts]).select_related("host")
     looked = other.annotate(text=Cast("observed_facts", TextField())).filter(text__contains=quoted)
-    named = {service.director.host_id}
+    named = {
+        service.director.host_id,
+        *Director.objects.filter(pk__in=fronts).values_list("host_id", flat=True),
+    }
     for director in looked.defer("observed_table", "observed_counts"):
         machine = director_machine(director)
         named.add(director.host_id)

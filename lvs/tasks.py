@@ -7,6 +7,7 @@ from celery import shared_task
 from console.execution import execute
 from lvs import (
     adoption,
+    cascading,
     connections,
     drain,
     poll,
@@ -28,6 +29,11 @@ def apply_director(pk: int) -> None:
 @shared_task
 def configure_director(pk: int) -> None:
     execute(pk, configure)
+
+
+@shared_task
+def apply_cascade(pk: int) -> None:
+    execute(pk, cascading.apply)
 
 
 @shared_task

@@ -6,6 +6,7 @@ from django.urls import path
 
 from lvs.views import (
     bulk,
+    cascades,
     connections,
     directors,
     editing,
@@ -86,6 +87,17 @@ urlpatterns = [
         "virtual-services/<int:pk>/apply/",
         virtual_services.service_apply,
         name="virtual-service-apply",
+    ),
+    path("virtual-services/<int:pk>/cascade/", cascades.cascade, name="virtual-service-cascade"),
+    path(
+        "virtual-services/<int:pk>/cascade/apply/",
+        cascades.cascade_apply,
+        name="virtual-service-cascade-apply",
+    ),
+    path(
+        "virtual-services/<int:pk>/cascade/remove/",
+        cascades.cascade_remove,
+        name="virtual-service-cascade-remove",
     ),
     path(
         "virtual-services/<int:pk>/prove/",

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from lvs.api.views import (
     advice,
+    cascades,
     directors,
     importing,
     metrics,
@@ -104,6 +105,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "virtual-services/<int:pk>/problems/",
         virtual_services.VirtualServiceProblems.as_view(),
         name="virtual-service-problems",
+    ),
+    path("cascades/", cascades.CascadeList.as_view(), name="cascade-list"),
+    path(
+        "virtual-services/<int:pk>/cascade/",
+        cascades.CascadeOfService.as_view(),
+        name="virtual-service-cascade",
+    ),
+    path(
+        "virtual-services/<int:pk>/cascade/apply/",
+        cascades.CascadeApply.as_view(),
+        name="virtual-service-cascade-apply",
     ),
     path(
         "virtual-services/<int:pk>/advice/",

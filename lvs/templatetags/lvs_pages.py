@@ -100,3 +100,11 @@ def setting_rows(report: Report) -> list[tuple[Any, Any]]:
         else:
             rows.append((labels[name], value))
     return rows
+
+
+@register.filter
+def behind(
+    second_tier: dict[str, VirtualService], server: shown.ServerShown
+) -> VirtualService | None:
+    """The service of the director that a real server is, where it is one of a cascade."""
+    return second_tier.get(server.row.rip) if server.row is not None else None

@@ -139,7 +139,8 @@ class Situation:
     """A service with everything around it that decides whether it can work.
 
     `own_addresses` are the director's, VIPs left out. `is_vip_managed` says that the console
-    puts the VIP on the director; `is_by_mark` that packets are chosen by a firewall mark.
+    puts the VIP on the director; `is_by_mark` that packets are chosen by a firewall mark;
+    `is_second_tier` that a front sends the packets, and the VIP comes with its preparation.
     `local_addresses` are those of the Full NAT pool.
     """
 
@@ -151,6 +152,7 @@ class Situation:
     is_vip_managed: bool = True
     is_by_mark: bool = False
     is_persistent: bool = False
+    is_second_tier: bool = False
     local_addresses: tuple[str, ...] = ()
     clients: tuple[Network, ...] = ()
     holders: tuple[Holder, ...] = ()

@@ -118,7 +118,7 @@ def _unreachable(situation: Situation) -> Iterator[Problem]:
 def vip_problems(situation: Situation) -> Iterator[Problem]:
     """The part that is about the VIP: whether the director has it, and only the director."""
     held = situation.director.interfaces_of(situation.vip)
-    is_expected = not situation.is_vip_managed and not situation.is_by_mark
+    is_expected = not (situation.is_vip_managed or situation.is_by_mark or situation.is_second_tier)
     if is_expected and situation.director.addresses and not held:
         yield Problem(
             "ipvs-vip-absent",

@@ -21,7 +21,7 @@ from console.access import Actor, actor_of, find_visible, require, visible_to
 from console.forms.confirm import is_confirmed
 from console.listing import ListOf
 from console.models import Operation
-from lvs import caps, draining, planned, plans, preparations, proven, reached, shown
+from lvs import caps, cascades, draining, planned, plans, preparations, proven, reached, shown
 from lvs.actions import directors
 from lvs.actions import virtual_services as verbs
 from lvs.filters import VirtualServiceFilter
@@ -143,6 +143,12 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "servers": servers,
         "path": shown.path_of(service, servers),
         "problems": problems,
+        "second_tier": cascades.backs_of(service, rows),
+        "fronts": visible_to(
+            actor,
+            VirtualService.objects.filter(pk__in=[one.pk for one in cascades.fronts_of(service)]),
+        ),
+        "is_front": service.forwarding in cascades.FRONT,
         "is_blocked": shown.is_blocked(service, problems),
         "proof": proven.proof_of(service, rows),
         "paths": reached.paths_of(service),

@@ -65,6 +65,31 @@ def an_edited_service_form(scene: Scene) -> dict[str, Any]:
     return {**a_service_form(scene), **kept}
 
 
+def a_tier(scene: Scene) -> dict[str, Any]:
+    """One more director behind the scene's front."""
+    return {
+        "director": scene.free_director.pk,
+        "via": scene.free_director.host.address,
+        "real_servers": [{"rip": "10.1.9.9", "port": 80}],
+    }
+
+
+def a_tier_form(scene: Scene) -> dict[str, Any]:
+    return {
+        **a_tier(scene),
+        "real_servers": "10.1.9.9 80",
+        "forwarding": "masq",
+        "scheduler": "wlc",
+        "weight": 1,
+        "do": "save",
+    }
+
+
+def a_cascade(scene: Scene) -> dict[str, Any]:
+    front = {**a_service(scene), "forwarding": "route"}
+    return {"front": front, "tiers": [a_tier(scene)]}
+
+
 def the_name(about: str) -> Any:
     """The confirmation that destroying one of the scene asks for."""
 

@@ -159,6 +159,25 @@ ROWS: list[Row] = [
         "service",
     ),
     Row("lvs-api:virtual-service-problems", "GET", "200 200 200 404 200 200 200 401", "service"),
+    Row("lvs-api:cascade-list", "POST", "403 403 403 403 201 201 403 401", send=bodies.a_cascade),
+    Row("lvs-api:virtual-service-cascade", "GET", "200 200 200 404 200 200 200 401", "front"),
+    Row(
+        "lvs-api:virtual-service-cascade",
+        "POST",
+        "403 403 403 404 201 201 403 401",
+        "front",
+        bodies.a_tier,
+    ),
+    Row(
+        "lvs-api:virtual-service-cascade",
+        "DELETE",
+        "202 202 403 404 202 202 403 401",
+        "front",
+        bodies.the_name("front"),
+    ),
+    Row(
+        "lvs-api:virtual-service-cascade-apply", "POST", "202 202 403 404 202 202 403 401", "front"
+    ),
     Row("lvs-api:virtual-service-advice", "GET", "200 200 200 404 200 200 200 401", "service"),
     Row(
         "lvs-api:director-advice",

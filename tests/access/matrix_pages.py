@@ -202,6 +202,22 @@ ROWS: list[Row] = [
         "service",
         bodies.an_edited_service_form,
     ),
+    Row("virtual-service-cascade", "GET", "403 403 403 404 200 200 403 login", "front"),
+    Row(
+        "virtual-service-cascade",
+        "POST",
+        "403 403 403 404 302 302 403 login",
+        "front",
+        bodies.a_tier_form,
+    ),
+    Row("virtual-service-cascade-apply", "POST", "302 302 403 404 302 302 403 login", "front"),
+    Row(
+        "virtual-service-cascade-remove",
+        "POST",
+        "302 302 403 404 302 302 403 login",
+        "front",
+        bodies.the_name("front"),
+    ),
     Row("virtual-service-apply", "POST", "302 302 403 404 302 302 403 login", "service"),
     Row("virtual-service-prove", "POST", "302 302 403 404 302 302 403 login", "service"),
     Row(

@@ -41,6 +41,8 @@ class Scene:
     prepared: PreparedServer
     prepared_rs: RealServer
     linkable: RealServer
+    front: VirtualService
+    back: VirtualService
     failed: Operation
     waiting: Operation
     alert: Alert
@@ -82,6 +84,7 @@ def make_scene(cast: Cast) -> Scene:
     factories.HostFactory.create(
         credential=credential, preflight={"facts": {"network": {"interfaces": [holds]}}}
     )
+    front, back = make_cascade(cast, director)
     return Scene(
         cast=cast,
         credential=credential,
@@ -103,6 +106,8 @@ def make_scene(cast: Cast) -> Scene:
         prepared=PreparedServer.objects.create(host=prepared_host),
         linkable=factories.RealServerFactory.create(virtual_service=service, rip="10.1.8.8"),
         prepared_rs=factories.RealServerFactory.create(virtual_service=service, host=prepared_host),
+        front=front,
+        back=back,
         failed=factories.OperationFactory.create(
             kind="virtual_service.prove", target=service, status=Operation.Status.FAILED
         ),
@@ -113,3 +118,19 @@ def make_scene(cast: Cast) -> Scene:
         event=factories.AuditEventFactory.create(target=service),
         tenant=cast.tenant,
     )
+
+
+def make_cascade(cast: Cast, director: Director) -> tuple[VirtualService, VirtualService]:
+    """A front of the tenant's by DR, and the service of the director behind it."""
+    behind = factories.DirectorFactory.create()
+    shared = {"tenant": cast.tenant, "vip": "198.51.100.3", "applied_generation": 1}
+    front = factories.VirtualServiceFactory.create(
+        director=director, name="harbour-front", forwarding="route", **shared
+    )
+    factories.RealServerFactory.create(
+        virtual_service=front, rip=behind.host.address, port=80, host=behind.host
+    )
+    back = factories.VirtualServiceFactory.create(
+        director=behind, name="harbour-back", is_vip_managed=False, **shared
+    )
+    return front, back

@@ -33,6 +33,7 @@ Api = Callable[..., APIClient]
 TAGS = [
     "alerts",
     "audit-events",
+    "cascades",
     "credentials",
     "directors",
     "hosts",

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from lab.rack import Rack
-from tests.lab.conftest import onboard
 from tests.lab.services import ask, declare, eventually, remove
 from tests.running_console import RunningConsole
 
@@ -65,15 +64,10 @@ def lb2(console: RunningConsole, hosts: dict[str, dict[str, Any]]) -> Iterator[i
     assert gone.status == 204, gone
 
 
-@pytest.fixture(scope="module")
-def rs1(console: RunningConsole, rack: Rack) -> int:
+@pytest.fixture
+def rs1(machines: dict[str, int]) -> int:
     """rs1 as a host whose preflight was read; its number."""
-    listed = {host["name"]: host for host in console.call("GET", "hosts/").body["results"]}
-    if "rs1" not in listed:
-        onboard(console, rack, ("rs1",))
-        listed = {host["name"]: host for host in console.call("GET", "hosts/").body["results"]}
-    number: int = listed["rs1"]["id"]
-    return number
+    return machines["rs1"]
 
 
 def preflight(console: RunningConsole, host: int) -> None:
