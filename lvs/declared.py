@@ -21,7 +21,7 @@ from lvs.ipvsadm.types import (
     stored_port,
 )
 from lvs.models import RealServer, VirtualService
-from lvs.models.virtual_services import Forwarding
+from lvs.models.virtual_services import Forwarding, Pool, pool_mark
 from lvs.needs import wanted_around as wanted_around
 
 Entries = dict[ServiceKey, VirtualEntry]
@@ -44,6 +44,7 @@ class _ServiceRow(NamedTuple):
     persistence_prefix: int | None
     persistence_engine: str
     is_one_packet: bool
+    live_pool: str
     tunnel_type: str
     tunnel_port: int
     tunnel_checksum: str
@@ -53,6 +54,7 @@ class _ServerRow(NamedTuple):
     """Likewise of a real server."""
 
     virtual_service_id: int
+    pool: str
     rip: str
     port: int
     forwarding: str
@@ -67,9 +69,13 @@ class _ServerRow(NamedTuple):
 Row = TypeVar("Row", _ServiceRow, _ServerRow)
 
 
-def key_of(service: VirtualService) -> ServiceKey:
-    """The key of a declared service in the kernel's table."""
-    return _key(service.protocol, service.vip, service.port, service.fwmark)
+def key_of(service: VirtualService | _ServiceRow, pool: str = "") -> ServiceKey:
+    """The key of a declared service in the kernel's table: of its live set of real servers,
+    or of another one."""
+    mark = service.fwmark
+    if mark is not None:
+        mark = pool_mark(mark, pool or service.live_pool)
+    return _key(service.protocol, service.vip, service.port, mark)
 
 
 def _key(protocol: str, vip: str, port: int, fwmark: int | None) -> ServiceKey:
@@ -93,23 +99,42 @@ def desired_table(services: QuerySet[VirtualService]) -> Entries:
     """
     declared = services.filter(removal_requested_at=None)
     rows = {row.id: row for row in _rows(declared.order_by("id"), _ServiceRow)}
-    keys = {pk: _key(row.protocol, row.vip, row.port, row.fwmark) for pk, row in rows.items()}
-    servers: dict[int, list[Destination]] = defaultdict(list)
+    servers: dict[int, list[_ServerRow]] = defaultdict(list)
     found = RealServer.objects.filter(virtual_service__in=declared)
     for one in _rows(found.order_by("virtual_service_id", "id"), _ServerRow):
-        owner = one.virtual_service_id
-        servers[owner].append(_destination(keys[owner], rows[owner], one))
-    return {keys[pk]: _entry(keys[pk], row, servers.get(pk, ())) for pk, row in rows.items()}
+        servers[one.virtual_service_id].append(one)
+    table: Entries = {}
+    for pk, row in rows.items():
+        table |= _entries(row, servers.get(pk, ()))
+    return table
 
 
 def entry_of(service: VirtualService, servers: Iterable[RealServer]) -> VirtualEntry:
-    """One service as the planner's value, from rows that need not be saved yet.
+    """One service with its live set as the planner's value, from rows that need not be saved
+    yet.
 
     Raises ValueError for what the kernel has no form for, a real server twice for example.
     """
-    key = key_of(service)
-    destinations = [_destination(key, service, server) for server in servers]
-    return _entry(key, service, destinations)
+    return entries_of(service, servers)[key_of(service)]
+
+
+def entries_of(service: VirtualService, servers: Iterable[RealServer]) -> Entries:
+    """One service with both its sets, the standby one where it has real servers."""
+    return _entries(service, servers)
+
+
+def _entries(
+    row: VirtualService | _ServiceRow, servers: Iterable[RealServer] | Iterable[_ServerRow]
+) -> Entries:
+    by_pool: dict[str, list[RealServer | _ServerRow]] = {row.live_pool: []}
+    for server in servers:
+        pool = server.pool if row.fwmark is not None else row.live_pool
+        by_pool.setdefault(pool, []).append(server)
+    entries: Entries = {}
+    for pool, members in by_pool.items():
+        key = key_of(row, pool)
+        entries[key] = _entry(key, row, [_destination(key, row, one) for one in members])
+    return entries
 
 
 def _rows(rows: QuerySet[Any], kind: type[Row]) -> Iterator[Row]:
@@ -155,4 +180,10 @@ def _entry(
 
 def owned_keys(services: QuerySet[VirtualService]) -> set[ServiceKey]:
     """The keys that are ours: declared, and on their way out."""
-    return {_key(*row) for row in services.values_list("protocol", "vip", "port", "fwmark")}
+    columns = services.values_list("protocol", "vip", "port", "fwmark")
+    keys = {_key(*row) for row in columns}
+    return keys | {
+        _key(protocol, vip, port, pool_mark(mark, Pool.GREEN))
+        for protocol, vip, port, mark in columns
+        if mark is not None
+    }

@@ -186,7 +186,7 @@ def _entries(document: Document) -> list[tuple[ServiceKey, VirtualEntry]]:
     known = {name: document[name] for name in SERVICE_COLUMNS if name in document}
     service = VirtualService(**known)
     servers = [RealServer(**_known(one, SERVER_COLUMNS)) for one in document["real_servers"]]
-    return [(declared.key_of(service), declared.entry_of(service, servers))]
+    return list(declared.entries_of(service, servers).items())
 
 
 def _known(document: Document, names: Iterable[str]) -> Document:

@@ -9,8 +9,9 @@ from console import changes
 from lvs import planned
 from lvs.models import Director, VirtualService
 
-#: Marks that the console gives; 0x0d… and others are left to whoever else marks packets.
-FIRST_MARK, LAST_MARK = 0x0E000001, 0x0EFFFFFF
+#: Marks that the console gives, each with its twin for the green set (`GREEN_BIT`); 0x0d…
+#: and others are left to whoever else marks packets.
+FIRST_MARK, LAST_MARK = 0x0E000001, 0x0E7FFFFF
 
 
 def settle(service: VirtualService) -> bool:

@@ -13,7 +13,7 @@ from lvs.director.nftables import ADDRESS_MARKS, MARK_MASK, Marking
 from lvs.director.settings import Timeouts, normalise, timeouts_under_attack, under_attack
 from lvs.director.types import Wanted
 from lvs.models import Director, RealServer, ServiceAddress, VirtualService
-from lvs.models.virtual_services import Forwarding
+from lvs.models.virtual_services import Forwarding, pool_mark
 
 _MASQUERADING = (Forwarding.MASQ, Forwarding.FULLNAT)
 _LAST_PORT = 65535
@@ -31,10 +31,15 @@ class _Marked(NamedTuple):
     vip: str
     port: int
     is_vip_managed: bool
+    live_pool: str
 
     @property
     def mark(self) -> int:
-        return mark_of(self.pk, self.fwmark)
+        return self.mark_of(self.live_pool)
+
+    def mark_of(self, pool: str) -> int:
+        """The mark of one of its sets of real servers."""
+        return mark_of(self.pk, self.fwmark, pool)
 
 
 class _More(NamedTuple):
@@ -120,9 +125,9 @@ def settings_of(director: Director) -> tuple[dict[str, str], Timeouts]:
     return settings, timeouts
 
 
-def mark_of(pk: int, fwmark: int | None) -> int:
+def mark_of(pk: int, fwmark: int | None, pool: str = "") -> int:
     """The mark that the packets of a service get: its own, or that of its Full NAT."""
-    return fwmark if fwmark is not None else ADDRESS_MARKS | pk & MARK_MASK
+    return pool_mark(fwmark, pool) if fwmark is not None else ADDRESS_MARKS | pk & MARK_MASK
 
 
 def full_nat_servers(services: Services) -> QuerySet[RealServer]:
@@ -181,8 +186,8 @@ def _marking(
             if pk not in marks.staying
         ]
     found = disjoint(claims)
-    servers = full_nat_servers(staying).values_list("virtual_service", "rip")
-    full_nat = frozenset((marks.services[pk].mark, rip) for pk, rip in servers)
+    servers = full_nat_servers(staying).values_list("virtual_service", "rip", "pool")
+    full_nat = frozenset((marks.services[pk].mark_of(pool), rip) for pk, rip, pool in servers)
     pool = tuple(director.local_addresses) if full_nat else ()
     return Marking(found.points, found.ranges, full_nat, pool), found.conflicts
 

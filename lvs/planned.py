@@ -128,19 +128,21 @@ def kernel_schedulers(director: Director) -> frozenset[str] | None:
 def live(service: VirtualService) -> dict[str, Any]:
     """What was last seen of a service: presence, and weight and connections by real server."""
     key = declared.key_of(service)
-    entry = _observed_of(service.director, {key}).get(key)
-    counts = service.director.counts_of(key)
+    standby = declared.key_of(service, service.standby_pool)
+    table = _observed_of(service.director, {key, standby})
     servers = {}
-    for server in entry.destinations.values() if entry else ():
-        active, inactive = counts.get(str(server.key), (None, None))
-        servers[str(server.key)] = {
-            "is_present": True,
-            "weight": server.weight,
-            "active": active,
-            "inactive": inactive,
-        }
+    for one in (standby, key):  # what both sets have is shown as the live one has it
+        counts = service.director.counts_of(one) if one in table else {}
+        for server in table[one].destinations.values() if one in table else ():
+            active, inactive = counts.get(str(server.key), (None, None))
+            servers[str(server.key)] = {
+                "is_present": True,
+                "weight": server.weight,
+                "active": active,
+                "inactive": inactive,
+            }
     return {
-        "is_present": entry is not None,
+        "is_present": key in table,
         "observed_at": service.director.observed_at,
         "counts_at": service.director.observed_whole_at,
         "real_servers": servers,

@@ -150,7 +150,7 @@ def _check_ipvs(
         value, [destination_value(service, server) for server in judged]
     ):
         _add(errors, problem, "", _SERVICE_FIELDS if only is None else _ONE_PACKET_SERVER)
-    seen: dict[tuple[str, int], int] = {}
+    seen: dict[tuple[str, object], int] = {}
     for index, server in enumerate(servers):
         prefix = "" if server is only else f"real_servers.{index}."
         destination = destination_value(service, server)
@@ -158,7 +158,14 @@ def _check_ipvs(
             if problem.code not in _TUNNEL_CODES:
                 _add(errors, problem, prefix, _SERVER_FIELDS)
         _check_tunnel(errors, prefix, server, server.forwarding)
-        if seen.setdefault(destination.key, index) != index:
+        if server.pool != service.live_pool and not service.is_marked:
+            errors.setdefault(f"{prefix}pool", []).append(
+                ValidationError(
+                    _("Two sets of real servers need a service matched by firewall mark."),
+                    code="pool_needs_mark",
+                )
+            )
+        if seen.setdefault((server.pool, destination.key), index) != index:
             errors.setdefault(f"{prefix}rip", []).append(
                 ValidationError(
                     _("This virtual service already has a real server with this address and port."),

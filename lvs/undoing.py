@@ -3,6 +3,7 @@ the proof, run where the change did not take effect whole."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from lvs.director.types import Surroundings
 from lvs.ipvsadm import planner
 from lvs.ipvsadm.types import ServiceKey, Table, VirtualEntry
 from lvs.models import Director
+
+#: Seconds for which a new connection is tried at least.
+_LEAST_PATIENCE = 15.0
 
 
 class CutOff(Refusal):
@@ -102,7 +106,7 @@ class Guard:
         if self._parts and self._dial is None:
             dial = machines.redial(self._director.host)
             pool = ThreadPoolExecutor(1, thread_name_prefix="redial")
-            self._dial = pool.submit(_try, dial)
+            self._dial = pool.submit(_try, dial, patience_for(self._director))
             pool.shutdown(wait=False)
 
     def saw(self, found: Look) -> None:
@@ -249,9 +253,18 @@ def differences(
     ]
 
 
-def _try(dial: machines.Dial) -> None:
-    """Dial, and once more where that failed."""
-    try:
-        dial()
-    except RemoteError:
-        dial()
+def patience_for(director: Director) -> float:
+    """Seconds for which a new connection is tried before the change is blamed."""
+    return max(_LEAST_PATIENCE, director.confirm_seconds / 2)
+
+
+def _try(dial: machines.Dial, patience: float) -> None:
+    """Dial until it works; raise what went wrong once so many seconds are over."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return dial()
+        except RemoteError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)

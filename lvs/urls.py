@@ -11,6 +11,7 @@ from lvs.views import (
     directors,
     editing,
     importing,
+    pools,
     prepared,
     real_servers,
     revisions,
@@ -114,6 +115,7 @@ urlpatterns = [
         virtual_services.service_keep,
         name="virtual-service-keep",
     ),
+    path("virtual-services/<int:pk>/flip/", pools.flip, name="virtual-service-flip"),
     path(
         "virtual-services/<int:pk>/real-servers/new/",
         real_servers.real_server_add,

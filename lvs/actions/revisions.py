@@ -21,6 +21,7 @@ from lvs.actions.virtual_services import (
 )
 from lvs.history import Document
 from lvs.models import Director, Revision, VirtualService
+from lvs.models.directors import Provisioning
 
 #: What makes a real server that one within its service.
 _SERVER_KEY = ("pool", "rip", "port")
@@ -109,9 +110,12 @@ def _restore(
         row, _operation = create_virtual_service(actor, director=director, **values)
     else:
         update_virtual_service(actor, row, **values)
-    VirtualService.objects.filter(pk=row.pk).exclude(live_pool=live_pool).update(
-        live_pool=live_pool
-    )
+    row.refresh_from_db()
+    if row.live_pool != live_pool:
+        row.live_pool = live_pool
+        row.generation += 1
+        row.provisioning_status = Provisioning.PENDING
+        row.save(update_fields=["live_pool", "generation", "provisioning_status"])
 
 
 def _server(document: Document, present: dict[tuple[Any, ...], int]) -> dict[str, Any]:

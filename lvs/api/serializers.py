@@ -113,6 +113,7 @@ class RealServerSerializer(MachineSerializer):
         fields = [
             "id",
             "virtual_service",
+            "pool",
             "rip",
             "port",
             "host",
@@ -141,6 +142,7 @@ class NestedRealServerSerializer(MachineSerializer):
         model = RealServer
         fields = [
             "id",
+            "pool",
             "rip",
             "port",
             "host",
@@ -216,6 +218,7 @@ class VirtualServiceSerializer(RowSerializer):
             "is_vip_managed",
             "real_servers",
             "apply",
+            "live_pool",
             "provisioning_status",
             "generation",
             "applied_generation",

@@ -92,6 +92,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="virtual-service-keep",
     ),
     path(
+        "virtual-services/<int:pk>/flip/",
+        virtual_services.VirtualServiceFlip.as_view(),
+        name="virtual-service-flip",
+    ),
+    path(
         "virtual-services/<int:pk>/prove/",
         virtual_services.VirtualServiceProve.as_view(),
         name="virtual-service-prove",

@@ -35,8 +35,8 @@ _LINES_PER_SECOND = 250
 LIST = f"""
 for d in {DIRECTORY}/undo-*; do
   [ -d "$d" ] || continue
-  t=pending; [ ! -e "$d/undone" ] || read -r t < "$d/undone"
-  echo "${{d##*-}} $t"
+  when=pending; [ ! -e "$d/undone" ] || read -r when < "$d/undone"
+  echo "${{d##*-}} $when"
 done
 """
 

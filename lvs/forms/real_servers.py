@@ -16,7 +16,7 @@ from console.models import Host
 from lvs.forms import tunnels
 from lvs.forms.tunnels import AsideChoice, tunnel_fields
 from lvs.models import RealServer, VirtualService
-from lvs.models.virtual_services import MAX_THRESHOLD, MAX_WEIGHT, Forwarding
+from lvs.models.virtual_services import MAX_THRESHOLD, MAX_WEIGHT, Forwarding, Pool
 
 Machines = dict[int, Host]
 
@@ -42,6 +42,13 @@ class RealServerForm(forms.Form):
         initial=1,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_WEIGHT)],
         help_text=gettext_lazy("Share of new connections; 0 drains: it gets none, old ones end."),
+    )
+    pool = forms.ChoiceField(
+        label=gettext_lazy("Set"),
+        choices=Pool.choices,
+        help_text=gettext_lazy(
+            "A second set is built beside the first, and gets the new connections at one press."
+        ),
     )
     host = AsideChoice(
         label=gettext_lazy("Machine"),
@@ -77,8 +84,16 @@ class RealServerForm(forms.Form):
         help_text=gettext_lazy("It takes new ones again below so many; 0: three quarters."),
     )
 
-    def __init__(self, *args: Any, machines: Machines | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        machines: Machines | None = None,
+        has_pools: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        if not has_pools:
+            del self.fields["pool"]
         self._machines = machines
         if machines is None:
             del self.fields["host"]

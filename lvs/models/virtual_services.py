@@ -74,11 +74,21 @@ class TunnelSum(models.TextChoices):
     REMOTE = "remcsum", _("remote, for GUE only")
 
 
+#: The bit that tells the green set's firewall mark from the blue set's.
+GREEN_BIT = 0x00800000
+
+
 class Pool(models.TextChoices):
-    """The two sets of real servers that a service by firewall mark can have."""
+    """The two sets of real servers that a service by firewall mark can have. Both stand in
+    the kernel's table, each under a mark of its own; packets get the mark of the live one."""
 
     BLUE = "blue", _("Blue")
     GREEN = "green", _("Green")
+
+
+def pool_mark(fwmark: int, pool: str) -> int:
+    """The firewall mark of one of the two sets of a service."""
+    return fwmark | GREEN_BIT if pool == Pool.GREEN else fwmark
 
 
 class TunnelledModel(models.Model):
@@ -262,6 +272,11 @@ class VirtualService(TunnelledModel, StampedModel):
     def mark_text(self) -> str:
         """The firewall mark as nft prints it; "" for a service by address."""
         return f"0x{self.fwmark:08x}" if self.fwmark is not None else ""
+
+    @property
+    def standby_pool(self) -> Pool:
+        """The set of real servers that gets no packets."""
+        return Pool.BLUE if self.live_pool == Pool.GREEN else Pool.GREEN
 
     @property
     def is_leaving(self) -> bool:

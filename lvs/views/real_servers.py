@@ -35,7 +35,11 @@ def real_server_add(request: HttpRequest, pk: int) -> HttpResponse:
     """One more real server for a service."""
     actor, service = actor_of(request), find_service(request, pk)
     require(actor, "virtual_service.manage", service)
-    form = RealServerForm(request.POST or None, machines=real_servers.machines_for(actor))
+    form = RealServerForm(
+        request.POST or None,
+        machines=real_servers.machines_for(actor),
+        has_pools=service.is_marked,
+    )
     if request.method == "POST" and form.is_valid():
         values = form.server(_asked(service))
         values.pop("id", None)
@@ -51,7 +55,12 @@ def real_server_edit(request: HttpRequest, pk: int) -> HttpResponse:
     require(actor, "virtual_service.manage", server)
     machines = real_servers.machines_for(actor, [server])
     kept = real_servers.values_of(server)
-    form = RealServerForm(request.POST or None, initial=kept, machines=machines)
+    form = RealServerForm(
+        request.POST or None,
+        initial=kept,
+        machines=machines,
+        has_pools=server.virtual_service.is_marked,
+    )
     if request.method == "POST" and form.is_valid():
         values = form.server(_asked(server.virtual_service))
         values.pop("id", None)

@@ -28,6 +28,7 @@ from lvs.filters import VirtualServiceFilter
 from lvs.forms.confirm import confirmed_removals
 from lvs.models import Director, RealServer, VirtualService
 from lvs.tables import VirtualServiceTable
+from lvs.views.pools import pools_of
 from lvs.views.statistics import rates, statistics
 
 #: Operations that the page of a service lists, and how far back it looks for them.
@@ -137,6 +138,7 @@ def _context(actor: Actor, service: VirtualService) -> dict[str, Any]:
         "standing": shown.standing(service, plan),
         "plan": plan,
         "has_drifted": shown.has_drifted(service, plan),
+        "pools": pools_of(service, rows),
         "to_confirm": caps.to_confirm(service.director, plan, [service]),
         "takes_connections": plans.takes_connections(plan),
         "seen": live,

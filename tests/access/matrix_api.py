@@ -148,6 +148,7 @@ ROWS: list[Row] = [
         "service",
         bodies.the_name("service"),
     ),
+    Row("lvs-api:virtual-service-flip", "POST", "409 409 403 404 409 409 403 401", "service"),
     Row("lvs-api:virtual-service-keep", "POST", "200 200 403 404 200 200 403 401", "leaving"),
     Row("lvs-api:virtual-service-proof", "GET", "200 200 200 404 200 200 200 401", "service"),
     Row("lvs-api:real-server-drain", "POST", "202 202 403 404 202 202 403 401", "server"),

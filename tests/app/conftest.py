@@ -14,6 +14,7 @@ from console.machines import Dial
 from console.models import Host, Operation
 from console.remote.session import Session
 from console.remote.transport import HostUnreachable
+from lvs import undoing
 from lvs.models import Director
 from tests import factories
 from tests.fakes.director import FakeDirector
@@ -60,6 +61,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     found = Fleet(tmp_path)
     monkeypatch.setattr(machines, "session", found.session)
     monkeypatch.setattr(machines, "redial", found.redial)
+    monkeypatch.setattr(undoing, "patience_for", lambda _director: 0.0)
     return found
 
 

@@ -15,7 +15,7 @@ from console.api.pagination import WholeList
 from console.api.serializers.operations import OperationSerializer
 from console.api.views.base import ApiView, DetailView, ListView, live_operation
 from lvs import planned, plans
-from lvs.actions import virtual_services
+from lvs.actions import pools, virtual_services
 from lvs.api.serializers import (
     ConfirmSerializer,
     PlanSerializer,
@@ -114,6 +114,18 @@ class VirtualServiceKeep(ApiView):
     def post(self, request: Request, pk: int) -> Response:
         """Undo it."""
         return self.answer(virtual_services.keep(self.actor, self.get_object()))
+
+
+class VirtualServiceFlip(ApiView):
+    """The way to the other set of real servers, and back."""
+
+    queryset = SERVICES
+    serializer_class = OperationSerializer
+
+    @extend_schema(request=None, responses={202: OperationSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Send new connections to the set that stands by; open ones stay where they are."""
+        return self.begun(pools.flip_pool(self.actor, self.get_object()))
 
 
 class VirtualServiceProve(ApiView):
