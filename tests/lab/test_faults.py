@@ -13,7 +13,7 @@ from tests.lab.services import eventually, remove, table
 from tests.running_console import RunningConsole
 
 #: Seconds after which the director undoes what nobody confirmed.
-CONFIRM = 20
+CONFIRM = 40
 #: Enough lines that something can be done to the director while they run.
 _MANY = 1500
 
@@ -41,7 +41,7 @@ def lb2(frail: RunningConsole) -> int:
     made = frail.call(
         "POST",
         "lvs/directors/",
-        {"host": host["id"], "vip_interface": "pub0"},
+        {"host": host["id"], "vip_interface": "pub0", "confirm_seconds": 240},
     )
     assert made.status == 201, made
     frail.done(made.body["operation"])
@@ -101,14 +101,14 @@ def test_change_that_cuts_ssh_off_undoes_itself(
     came_from = rack.run("lb2", ["sh", "-c", "echo $SSH_CONNECTION"]).stdout.split()[0]
     made = _declare(frail, lb2, name="shadow", vip=came_from, apply=True,
                     real_servers=[{"rip": "10.20.0.11", "port": 80}])  # fmt: skip
-    ended = frail.ended(made["operation"], timeout=300)
+    ended = frail.ended(made["operation"], timeout=600)
     assert (ended["status"], ended["error_code"]) == ("failed", "cut-off"), ended
     assert "undid it by itself at" in ended["error"]
     assert (sorted(table(rack, "lb2")), _around(rack)) == (before, around)
     path = f"lvs/virtual-services/{made['id']}/"
     assert frail.call("GET", path).body["provisioning_status"] == "error"
     frail.call("DELETE", path, {"confirm": "shadow"})
-    frail.call("PATCH", f"lvs/directors/{lb2}/", {"confirm_seconds": 120})
+    frail.call("PATCH", f"lvs/directors/{lb2}/", {"confirm_seconds": 240})
 
 
 def test_refused_line_in_the_middle_is_rolled_back(
