@@ -29,7 +29,7 @@ from tests.postgres import private_postgresql
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 #: Seconds that one command may take before it counts as hung.
-TIMEOUT = 900
+TIMEOUT = 1800
 #: Not ours, or made by tools.
 FOREIGN = {".venv", "node_modules", "var", ".git"}
 
