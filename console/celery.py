@@ -37,6 +37,10 @@ app.conf.update(
             "task": "lvs.tasks.look_at_due_real_servers",
             "schedule": settings.SWEEP_INTERVAL,
         },
+        "prove-services": {
+            "task": "lvs.tasks.begin_due_proofs",
+            "schedule": settings.SWEEP_INTERVAL,
+        },
         "tidy": {"task": "console.tasks.tidy", "schedule": 3600.0},
     },
 )

@@ -76,12 +76,14 @@ def begin(
     retry_of: Operation | None = None,
     reason: str = "",
     deadline: float | None = None,
+    is_audited: bool = True,
 ) -> Operation:
     """Write an operation and its audit line; the worker is woken after commit.
 
     Call inside the transaction of the declared change. Raises Busy when the target has a
     live operation, which the database itself holds. `tenant` is who may see it where the
-    target itself belongs to nobody. `deadline` in seconds takes the place of the kind's.
+    target itself belongs to nobody. `deadline` in seconds takes the place of the kind's. What
+    the console does every few minutes by itself, and leaves nothing changed, is not audited.
     """
     deadline = deadline or KINDS[kind].deadline or settings.OPERATION_DEADLINE
     try:
@@ -103,7 +105,8 @@ def begin(
         if holder is None:
             raise
         raise Busy(holder) from None
-    audit.record(actor, kind, target, operation=operation, reason=reason)
+    if is_audited:
+        audit.record(actor, kind, target, operation=operation, reason=reason)
     transaction.on_commit(lambda: send(operation.pk, kind))
     return operation
 

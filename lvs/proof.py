@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 
 from console.execution import Refusal, Run
-from lvs import declared, outside, owner, proof_alerts, through
+from lvs import declared, outside, owner, proof_alerts, proving, through
 from lvs.models import VirtualService
 from lvs.pinned import require_pinned
 
@@ -33,6 +33,7 @@ def prove(run: Run) -> dict[str, Any]:
     service = _service_of(run)
     director = service.director
     require_pinned(director.host)
+    proving.wait_for_turn(run, director)
     on_director = run.session(director.host)
     expected = [
         str(server.key)

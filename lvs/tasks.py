@@ -14,6 +14,7 @@ from lvs import (
     prepared_poll,
     preparing,
     proof,
+    proving,
     through,
 )
 from lvs.configure import configure
@@ -59,6 +60,11 @@ def prove_virtual_service(pk: int) -> None:
 @shared_task
 def drain_real_server(pk: int) -> None:
     execute(pk, drain.drain)
+
+
+@shared_task
+def begin_due_proofs() -> None:
+    proving.begin_due()
 
 
 @shared_task

@@ -44,6 +44,7 @@ class DirectorSerializer(RowSerializer):
             "host",
             "vip_interface",
             "probe_host",
+            "prove_interval",
             "policy",
             "confirm_seconds",
             "on_failure",

@@ -89,7 +89,8 @@ class DirectorForm(VersionedForm):
     class Meta:
         model = Director
         fields = (
-            "host", "vip_interface", "probe_host", "policy", "confirm_seconds", "on_failure",
+            "host", "vip_interface", "probe_host", "prove_interval", "policy", "confirm_seconds",
+            "on_failure",
         )  # fmt: skip
 
     policy = DescribedChoiceField(

@@ -42,6 +42,14 @@ class Provisioning(models.TextChoices):
 LEAST_CONFIRM_SECONDS = 10
 
 
+def validate_prove_interval(value: int) -> None:
+    """Never, or between a minute and a day."""
+    if value and not 60 <= value <= 86_400:
+        raise ValidationError(
+            _("0 for never, or 60 to 86400 seconds."), code="invalid_prove_interval"
+        )
+
+
 def validate_confirm_seconds(value: int) -> None:
     """0 leaves no timed undo; anything else must leave time for a proof."""
     if 0 < value < LEAST_CONFIRM_SECONDS:
@@ -93,6 +101,15 @@ class Director(StampedModel):
         related_name="probed_directors",
         verbose_name=_("client for proofs"),
         help_text=_("A host outside from which “Prove it” sends requests through the VIP."),
+    )
+    prove_interval = models.PositiveIntegerField(
+        _("proofs by themselves"),
+        default=0,
+        validators=[validate_prove_interval],
+        help_text=_(
+            "Seconds after which each virtual service is proved anew, one after the other;"
+            " 0 for never. 300 is a good start."
+        ),
     )
     policy = models.CharField(
         _("policy for drift"), max_length=16, choices=Policy, default=Policy.ALERT

@@ -220,6 +220,8 @@ class VirtualService(TunnelledModel, StampedModel):
     #: The last proof: who answered, counters before and after; see `lvs.proof`.
     proof = models.JSONField(default=dict, editable=False)
     proved_at = models.DateTimeField(null=True, editable=False)
+    #: When the console last asked for a proof by itself.
+    proof_asked_at = models.DateTimeField(null=True, editable=False)
 
     objects = VirtualServiceQuerySet.as_manager()
 
