@@ -110,7 +110,7 @@ class DirectorForm(VersionedForm):
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.is_bound:  # what is not sent stays as it is
-            for name in ("confirm_seconds", "on_failure"):
+            for name in ("prove_interval", "confirm_seconds", "on_failure"):
                 if name not in self.data:
                     del self.fields[name]
         if self.instance.pk is not None:
