@@ -66,7 +66,7 @@ def servers_from(
 
 def server_from(values: dict[str, Any], present: dict[int, RealServer] | None = None) -> RealServer:
     """One row from values; raises ValidationError for an unknown field or a foreign id."""
-    values = dict(values)
+    values = with_way(values)
     pk = values.pop("id", None)
     if pk is not None and pk not in (present or {}):
         raise ValidationError(
@@ -80,6 +80,14 @@ def server_from(values: dict[str, Any], present: dict[int, RealServer] | None = 
     values.pop("virtual_service", None)
     changes.assign(server, values)
     return server
+
+
+def with_way(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a change; a method without a tunnel takes the tunnel options along that
+    it does not name."""
+    if values.get("forwarding", Forwarding.TUNNEL) == Forwarding.TUNNEL:
+        return dict(values)
+    return {"tunnel_type": "ipip", "tunnel_port": 0, "tunnel_checksum": "nocsum"} | values
 
 
 def check(

@@ -15,6 +15,7 @@ from console.access import Actor, require
 from console.errors import WrongState
 from console.models import Operation, Tenant
 from lvs import marks, matching, rules
+from lvs.actions import pool
 from lvs.actions.applying import begin_apply
 from lvs.models import Director, RealServer, ServiceAddress, VirtualService
 from lvs.models.directors import Provisioning
@@ -64,7 +65,7 @@ def declare(
 ) -> None:
     """Validate and insert a service with its real servers. Call inside a transaction."""
     for server in servers:
-        _require_machine(actor, server.host_id, None)
+        pool.require_machine(actor, server.host_id, None)
     marks.settle(service)
     rules.check(service, servers, addresses=addresses, is_adoption=is_adoption)
     changes.create(actor, verb, service)
@@ -94,19 +95,20 @@ def update_virtual_service(
         present = list(service.addresses.all())
         rows = matching.addresses_from(addresses) if addresses is not None else present
         differs = sorted(map(str, rows)) != sorted(map(str, present))
+        values = rules.with_way(values)
         if _changes_identity(service, values) or "tenant" in values or differs:
             require(actor, "director.manage", service.director)
         changed = changes.update(actor, "virtual_service.update", service, values, expected_version)
         if marks.settle(service):
             service.save(update_fields=["fwmark"])
         if differs:
-            changed |= _replace_addresses(actor, service, present, rows)
+            changed |= pool.replace_addresses(actor, service, present, rows)
         servers = list(service.real_servers.all())
         if real_servers is not None:
             wanted = rules.servers_from(real_servers, present=servers)
-            _require_machines(actor, servers, wanted)
+            pool.require_machines(actor, servers, wanted)
             rules.check(service, wanted, addresses=rows)
-            changed |= _replace(actor, service, servers, wanted)
+            changed |= pool.replace_servers(actor, service, servers, wanted)
         else:
             rules.check(service, servers, addresses=rows)
         if changed.keys() - _NOT_IN_TABLE:
@@ -122,7 +124,7 @@ def add_real_server(
     with transaction.atomic():
         service = lock_for_change(service)
         server = rules.server_from(values)
-        _require_machine(actor, server.host_id, None)
+        pool.require_machine(actor, server.host_id, None)
         server.virtual_service = service
         rules.check(service, [*service.real_servers.all(), server], only=server)
         changes.create(actor, "real_server.create", server)
@@ -144,7 +146,8 @@ def update_real_server(
         service = lock_for_change(real_server.virtual_service)
         if "host" in values:
             wanted = values["host"].pk if values["host"] is not None else None
-            _require_machine(actor, wanted, real_server.host_id)
+            pool.require_machine(actor, wanted, real_server.host_id)
+        values = rules.with_way(values)
         changed = changes.update(actor, "real_server.update", real_server, values, expected_version)
         servers = list(service.real_servers.all())
         rules.check(service, servers, only=next(row for row in servers if row == real_server))
@@ -257,70 +260,6 @@ def _changes_identity(service: VirtualService, values: dict[str, Any]) -> bool:
         )
         raise ValidationError(dict.fromkeys(changed, fixed))
     return bool(changed)
-
-
-def _require_machines(
-    actor: Actor, present: Iterable[RealServer], wanted: Iterable[RealServer]
-) -> None:
-    before = {server.pk: server.host_id for server in present}
-    for server in wanted:
-        _require_machine(actor, server.host_id, before.get(server.pk))
-
-
-def _require_machine(actor: Actor, wanted: int | None, present: int | None) -> None:
-    """Only the operator says on which machine the console prepares a real server: there it
-    runs commands as root."""
-    if wanted != present:
-        require(actor, "host.manage")
-
-
-def _replace_addresses(
-    actor: Actor,
-    service: VirtualService,
-    present: Sequence[ServiceAddress],
-    wanted: Sequence[ServiceAddress],
-) -> dict[str, list[Any]]:
-    """Make the rows those of `wanted`; equal ones stay."""
-    kept = {str(row): row for row in present}
-    for row in wanted:
-        if kept.pop(str(row), None) is None:
-            row.virtual_service = service
-            row.full_clean()
-            row.save(force_insert=True)
-    for row in kept.values():
-        row.delete()
-    changed = {"addresses": [", ".join(map(str, present)), ", ".join(map(str, wanted))]}
-    audit.record(actor, "virtual_service.update", service, changes=changed)
-    return dict(changed)
-
-
-def _replace(
-    actor: Actor,
-    service: VirtualService,
-    present: list[RealServer],
-    wanted: list[RealServer],
-) -> dict[str, list[Any]]:
-    """Make the rows those of `wanted`; removals first, so that an address can move."""
-    kept = {server.pk for server in wanted if server.pk is not None}
-    changed: dict[str, list[Any]] = {}
-    before = {row.pk: audit.values_of(row) for row in present}
-    for row in present:
-        if row.pk not in kept:
-            changed[f"real server {row}"] = ["present", ""]
-            changes.delete(actor, "real_server.delete", row)
-    for server in wanted:
-        server.virtual_service = service
-        if server.pk is None:
-            changed[f"real server {server}"] = ["", "present"]
-            changes.create(actor, "real_server.create", server)
-            continue
-        differs = audit.differences(before[server.pk], audit.values_of(server))
-        if differs:
-            changed[f"real server {server}"] = ["changed", ""]
-            server.full_clean()
-            server.save()
-            audit.record(actor, "real_server.update", server, changes=differs)
-    return changed
 
 
 def touch(service: VirtualService) -> None:

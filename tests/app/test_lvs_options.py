@@ -282,6 +282,20 @@ def test_sctp_is_refused_where_the_kernel_was_built_without_it(director: Directo
     }
 
 
+def test_a_method_without_a_tunnel_takes_the_tunnel_options_along(director: Director) -> None:
+    gue = {"forwarding": "tunnel", "tunnel_type": "gue", "tunnel_port": 6080}
+    own = {"rip": "10.20.0.12", "port": 80, **gue, "tunnel_port": 6081}
+    service = declare(director, **gue, real_servers=[{"rip": "10.20.0.11", "port": 80}, own])
+    server = service.real_servers.get(rip="10.20.0.12")
+    virtual_services.update_real_server(SYSTEM, server, forwarding="")
+    virtual_services.update_virtual_service(SYSTEM, service, forwarding="masq")
+    service.refresh_from_db()
+    server.refresh_from_db()
+    assert (service.tunnel_type, service.tunnel_port, server.tunnel_port) == ("ipip", 0, 0)
+    with pytest.raises(ValidationError, match="Tunnel options belong"):
+        virtual_services.update_real_server(SYSTEM, server, forwarding="masq", tunnel_type="gre")
+
+
 # The form
 
 
