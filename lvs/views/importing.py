@@ -42,9 +42,9 @@ def director_import(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _context(request: HttpRequest, found: Director, form: ConfigurationForm) -> dict[str, Any]:
     kind = _kind(request.GET.get("source", ""))
-    source = verbs.find_source(found, kind)
-    report = report_of(found, source) if source is not None else None
     live = Operation.objects.on(found).live().first()
+    source = verbs.find_source(found, kind) if live is None else None
+    report = report_of(found, source) if source is not None else None
     return {
         "director": found,
         "may_apply": actor_of(request).can("director.apply", found),
