@@ -104,10 +104,7 @@ def _blocking_holders(
 def director_machine(director: Director) -> Machine:
     """A director as it was last seen."""
     surroundings = Surroundings.from_json(director.observed_facts)
-    facts = director.host.preflight.get("facts", {})
-    return reading.machine_of_look(
-        director.host.name, surroundings, reading.settings_of_preflight(facts)
-    )
+    return reading.machine_of_look(director.host.name, surroundings)
 
 
 def own_addresses(director: Director, seen: Machine, *vips: str) -> frozenset[str]:

@@ -13,13 +13,13 @@ from .facts import Machine, Network, Route, is_inside, route_of
 _EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def machine_of_look(name: str, seen: Surroundings, settings: Mapping[str, str]) -> Machine:
+def machine_of_look(name: str, seen: Surroundings) -> Machine:
     """A director as its last look found it."""
     return Machine(
         name,
         {link: tuple(map(ip_interface, held)) for link, held in seen.addresses.items()},
         None if seen.routes is None else tuple(map(_route, seen.routes)),
-        settings,
+        {f"net.ipv4.vs.{setting}": value for setting, value in seen.settings.items()},
     )
 
 
@@ -53,12 +53,6 @@ def machine_of_preflight(name: str, facts: Mapping[str, Any]) -> Machine | None:
         network.get("sysctls") or {},
         frozenset(one["name"] for one in links if one.get("is_up")),
     )
-
-
-def settings_of_preflight(facts: Mapping[str, Any]) -> Mapping[str, str]:
-    """The sysctls that a preflight has read."""
-    found: Mapping[str, str] = (facts.get("network") or {}).get("sysctls") or {}
-    return found
 
 
 def networks_of_client(client: Machine | None, vip: str) -> tuple[Network, ...]:

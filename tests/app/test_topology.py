@@ -116,6 +116,15 @@ def test_a_host_with_the_address_is_judged_by_its_preflight(lb1: Director) -> No
     assert codes(VirtualService.objects.get(pk=service.pk)) == []
 
 
+def test_settings_of_the_last_look_are_judged(lb1: Director) -> None:
+    near = [{"rip": "10.20.0.11", "port": 80}]
+    service = declare(lb1, real_servers=near, persistence_timeout=60)
+    lb1.observed_facts = SEEN | {"settings": {"expire_quiescent_template": "0",
+                                              "drop_packet": "3"}}  # fmt: skip
+    service.director = lb1
+    assert codes(service) == ["setting-quiescent-template", "setting-drop-packet"]
+
+
 def test_page_shows_what_blocks_and_offers_no_apply(browser: Any, lb1: Director) -> None:
     page = get(browser("operator"), declare(lb1).get_absolute_url())
     assert "By DR, the real server must be in a network of the director" in page.text
