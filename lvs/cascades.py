@@ -55,10 +55,11 @@ def fronts_of(back: VirtualService) -> list[VirtualService]:
 
 def share_vip(service: VirtualService, other: VirtualService) -> bool:
     """Whether a service may have the VIP that another director's has: one of the two stands
-    behind the other, or behind another service of the same director."""
-    if are_tiers(service, other):
-        return True
-    return any(front.director_id == service.director_id for front in fronts_of(other))
+    behind the other or behind its neighbour, or both stand behind the same front."""
+    return are_tiers(service, other) or any(
+        front.director_id == service.director_id or are_tiers(service, front)
+        for front in fronts_of(other)
+    )
 
 
 def are_tiers(one: VirtualService, other: VirtualService) -> bool:

@@ -112,6 +112,18 @@ def test_a_vip_still_has_one_owner_where_there_is_no_cascade(pair: Pair) -> None
         cascade.request_apply(SYSTEM, on_front)
 
 
+def test_a_front_has_several_directors_behind_it(pair: Pair, fleet: Fleet, work: Work) -> None:
+    lb3, fake3 = fleet.director("lb3")
+    fake3.addresses = {"pub0": ["10.10.0.3/24"], "int0": ["10.20.0.3/24"]}
+    work(directors.request_observe(SYSTEM, lb3))
+    lb3.refresh_from_db()
+    front = declare(pair)
+    cascade.add_tier(SYSTEM, front, Tier(lb3, BEHIND))
+    assert sorted(cascades.backs_of(front)) == ["10.10.0.2", "10.10.0.3"]
+    for back in cascades.backs_of(front).values():
+        assert cascades.fronts_of(back) == [front]
+
+
 def test_one_operation_applies_the_back_first_then_the_front(pair: Pair, work: Work) -> None:
     front = declare(pair)
     operation = work(cascade.request_apply(SYSTEM, front))
