@@ -22,6 +22,9 @@ from lvs.models import Director
 #: What a director's preflight must have come to.
 _READY = (Readiness.READY.value, Readiness.READY_WITH_WARNINGS.value)
 
+#: Fields that a program's form may leave out.
+_MAY_STAY = ("prove_interval", "confirm_seconds", "on_failure")
+
 POLICY_WORDS: dict[str, str | Promise] = {
     Director.Policy.OBSERVE.value: gettext_lazy(
         "Shows here what differs. Tells nobody and changes nothing."
@@ -109,10 +112,9 @@ class DirectorForm(VersionedForm):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.is_bound:  # what is not sent stays as it is
-            for name in ("prove_interval", "confirm_seconds", "on_failure"):
-                if name not in self.data:
-                    del self.fields[name]
+        self._not_sent = {name for name in _MAY_STAY if self.is_bound and name not in self.data}
+        for name in self._not_sent:
+            self.fields[name].required = False
         if self.instance.pk is not None:
             del self.fields["host"]
         else:
@@ -120,6 +122,11 @@ class DirectorForm(VersionedForm):
         self.chosen = self._chosen_host()
         self._offer_interfaces()
         self._offer_clients(actor)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was filled in; what was not sent stays as it is."""
+        return {name: value for name, value in super().values.items() if name not in self._not_sent}
 
     def _offer_hosts(self, actor: Actor) -> None:
         field: Any = self.fields["host"]
