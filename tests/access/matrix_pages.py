@@ -227,7 +227,7 @@ ROWS: list[Row] = [
         "service",
         bodies.the_name("service"),
     ),
-    Row("virtual-service-flip", "POST", "302 302 403 404 302 302 403 login", "service"),
+    Row("virtual-service-flip", "POST", "409 409 403 404 409 409 403 login", "service"),
     Row("virtual-service-keep", "POST", "302 302 403 404 302 302 403 login", "leaving"),
     Row("real-server-add", "GET", "200 200 403 404 200 200 403 login", "service"),
     Row(
