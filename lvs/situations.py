@@ -164,6 +164,7 @@ def _server(
         row.weight,
         row.upper_threshold,
         tunnel.tunnel_type,
+        tunnel.tunnel_checksum,
         machines.get(row.rip),
         row.host_id is not None,
         sum(connections) if connections is not None else None,

@@ -62,8 +62,7 @@ class Need:
     @property
     def mss(self) -> int:
         """The largest TCP segment that fits into the tunnel, in bytes."""
-        wrapping = _IP_HEADER[family_of(self.rip)] + _WRAPPING[self.tunnel, self.tunnel_checksum]
-        return _ETHERNET - wrapping - _IP_HEADER[family_of(self.vip)] - _TCP_HEADER
+        return _ETHERNET - wrapping_of(self) - _IP_HEADER[family_of(self.vip)] - _TCP_HEADER
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, for the database."""
@@ -74,6 +73,11 @@ class Need:
         """What `to_json` wrote; a name that is not known any more is left out."""
         known = {field.name for field in fields(cls)}
         return cls(**{name: value for name, value in data.items() if name in known})
+
+
+def wrapping_of(need: Need) -> int:
+    """The bytes that a need's tunnel takes of each packet, the outer IP header among them."""
+    return _IP_HEADER[family_of(need.rip)] + _WRAPPING[need.tunnel, need.tunnel_checksum]
 
 
 def digest_of(needs: Iterable[Need]) -> str:

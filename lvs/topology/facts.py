@@ -112,6 +112,7 @@ class Server:
     weight: int = 1
     upper_threshold: int = 0
     tunnel: str = "ipip"
+    tunnel_checksum: str = "nocsum"
     machine: Machine | None = None
     is_prepared: bool = False
     connections: int | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from console.planning import Problem
 from console.planning import mark as _
+from lvs.realserver.needs import Need, wrapping_of
 
 from .capacity import PORTS_PER_ADDRESS, full_nat_capacity
 from .facts import LOOPBACK, Machine, Method, Server, Situation, is_inside, parsed
@@ -16,11 +17,6 @@ from .naming import subject_of
 NAT_MANY = 20
 #: The part of Full NAT's ports from which connections are said to be near the end of them.
 NEAR = 0.5
-#: Bytes that wrapping adds beside the outer IP header; ip_vs of a 6.1 kernel.
-WRAPPING = {"ipip": 0, "gre": 4, "gue": 12}
-_ETHERNET_MTU = 1500
-_IP_HEADER = {4: 20, 6: 40}
-_TCP_HEADER = 20
 _DEVICES = {("ipip", 4): "tunl0", ("ipip", 6): "ip6tnl0", ("gre", 4): "gre0", ("gre", 6): "ip6gre0"}
 
 
@@ -214,7 +210,7 @@ def tunnel(situation: Situation) -> Iterator[Problem]:
                 " net.ipv4.vs.pmtu_disc=0 on the director. A clamp on the director does nothing."
             ),
             {
-                "bytes": max(overhead(one) for one in servers),
+                "bytes": max(overhead(situation.vip, one) for one in servers),
                 "mss": min(mss_of(situation.vip, one) for one in servers),
             },
             is_blocking=False,
@@ -264,14 +260,25 @@ def full_nat_ports(situation: Situation) -> Iterator[Problem]:
         )
 
 
-def overhead(server: Server) -> int:
+def overhead(vip: str, server: Server) -> int:
     """Bytes that the tunnel to a real server adds to each packet."""
-    return _IP_HEADER[parsed(server.address).version] + WRAPPING[server.tunnel]
+    return wrapping_of(_need(vip, server))
 
 
 def mss_of(vip: str, server: Server) -> int:
     """The largest TCP segment that still fits through the tunnel on an Ethernet."""
-    return _ETHERNET_MTU - overhead(server) - _IP_HEADER[parsed(vip).version] - _TCP_HEADER
+    return _need(vip, server).mss
+
+
+def _need(vip: str, server: Server) -> Need:
+    return Need(
+        0,
+        vip,
+        server.address,
+        "tunnel",
+        tunnel=server.tunnel,
+        tunnel_checksum=server.tunnel_checksum,
+    )
 
 
 def _answers_for_vip(vip: str, machine: Machine, server: Server) -> bool:

@@ -206,7 +206,7 @@ def test_ports_of_full_nat_grow_with_the_local_addresses() -> None:
 )
 def test_what_a_tunnel_takes(address: str, wrapping: str, vip: str, taken: int, mss: int) -> None:
     one = server(address, TUNNEL, tunnel=wrapping)
-    assert (overhead(one), mss_of(vip, one)) == (taken, mss)
+    assert (overhead(vip, one), mss_of(vip, one)) == (taken, mss)
 
 
 def test_the_longest_prefix_is_the_way() -> None:
