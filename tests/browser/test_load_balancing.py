@@ -82,6 +82,30 @@ def test_choosing_a_director_offers_its_schedulers_and_keeps_what_was_typed(
     expect(page.locator(".only-udp")).to_be_visible()
 
 
+def test_fields_appear_where_they_matter(page: Page, seeded: RunningConsole) -> None:
+    sign_in(page, seeded)
+    page.goto(NEW)
+    page.locator("#id_director").select_option(label="script-lb2")
+    expect(page.locator(".under")).to_contain_text("Absent from it:")
+    for hidden in (".only-tunnel", ".only-mark", ".only-udp"):
+        expect(page.locator(hidden)).to_be_hidden()
+    page.get_by_label("TUN — tunnelling").check()
+    expect(page.locator(".only-tunnel")).to_be_visible()
+    expect(page.locator(".only-gue")).to_be_hidden()
+    page.get_by_label("GUE, over UDP").first.check()
+    expect(page.locator("#id_tunnel_port")).to_be_visible()
+    expect(page.locator("#id_servers-0-tunnel_port")).to_be_hidden()
+    page.locator("#id_servers-0-forwarding").select_option("tunnel")
+    page.locator("#id_servers-0-tunnel_type").select_option("gue")
+    expect(page.locator("#id_servers-0-tunnel_port")).to_be_visible()
+    page.locator("input[name=matching][value=mark]").check()
+    rows = page.locator("#address-rows tr")
+    before = rows.count()
+    page.get_by_role("button", name="Add an address").click()
+    expect(rows).to_have_count(before + 1)
+    expect(page.locator(".only-udp")).to_be_visible()
+
+
 def test_live_part_waits_for_whoever_is_typing_in_it(page: Page, seeded: RunningConsole) -> None:
     sign_in(page, seeded)
     open_shop(page)
