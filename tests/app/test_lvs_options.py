@@ -299,7 +299,8 @@ def test_a_method_without_a_tunnel_takes_the_tunnel_options_along(director: Dire
 def test_a_service_is_found_by_any_of_its_vips(browser: Browser, director: Director) -> None:
     declare(director, name="ranged", matching="mark", addresses=[RANGE])
     client = browser("operator")
-    assert "ranged" in get(client, "/search/", {"q": "10.10.7."}).text
+    found = client.get("/search/", {"q": "10.10.7."})
+    assert found["Location"] == VirtualService.objects.get().get_absolute_url()
     assert "ranged" in get(client, "/load-balancing/virtual-services/", {"q": "10.10.7."}).text
 
 
