@@ -128,3 +128,65 @@ def test_worker_killed_in_the_middle_leaves_nothing_on_the_director(
         ),
         within=60,
     )
+
+
+TUNNEL_UP = (
+    "modprobe ipip; ip link set tunl0 up; ip addr add 10.10.0.90/32 dev tunl0;"
+    " sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0"
+)
+TUNNEL_DOWN = "ip addr flush dev tunl0; ip link set tunl0 down"
+HOLE = (
+    "ip link set far0 mtu 1400; nft 'add table ip hole; add chain ip hole out"
+    " { type filter hook output priority 0; }; add rule ip hole out icmp type"
+    " destination-unreachable drop'"
+)
+NO_HOLE = "ip link set far0 mtu 1500; nft delete table ip hole"
+
+
+def test_tunnel_that_is_down_filtered_or_too_narrow_is_found(
+    console: RunningConsole, rack: Rack, lb1: int
+) -> None:
+    with broken(rack, "rs3", TUNNEL_UP, TUNNEL_DOWN):
+        service = declare(
+            console,
+            lb1,
+            name="probed-tun",
+            vip="10.10.0.90",
+            forwarding="tunnel",
+            apply=True,
+            real_servers=[{"rip": RS3, "port": 80}],
+        )
+        name = f"{RS3}:80"
+        assert problem(prove(console, service), name) in ("", "mss-too-large")
+        for node, wrong, right, code in (
+            ("rs3", "ip link set tunl0 down", "ip link set tunl0 up", "tunnel-down"),
+            ("rs3", "sysctl -qw net.ipv4.conf.tunl0.rp_filter=1",
+             "sysctl -qw net.ipv4.conf.tunl0.rp_filter=0", "tunnel-drops"),
+            ("rtr", HOLE, NO_HOLE, "mtu-hole"),
+        ):  # fmt: skip
+            with broken(rack, node, wrong, right):
+                assert problem(prove(console, service), name) == code
+        remove(console, service)
+
+
+def test_real_server_that_steals_the_vip_is_heard_and_named(
+    console: RunningConsole, rack: Rack, lb1: int, hosts: dict[str, dict[str, Any]]
+) -> None:
+    """On the real servers' own network, heard from lb2, which is no party to it."""
+    director = console.call("GET", f"lvs/directors/{lb1}/").body
+    console.call("PATCH", f"lvs/directors/{lb1}/", {"probe_host": hosts["lb2"]["id"]})
+    vip = "10.20.0.60"
+    service = declare(
+        console, lb1, name="stolen", vip=vip, apply=True, real_servers=[{"rip": RS1, "port": 80}]
+    )
+    try:
+        assert prove(console, service)["owner"]["state"] == "director"
+        steal = f"ip addr add {vip}/32 dev lo; sysctl -qw net.ipv4.conf.all.arp_ignore=0"
+        give_back = f"ip addr del {vip}/32 dev lo; sysctl -qw net.ipv4.conf.all.arp_ignore=1"
+        with broken(rack, "rs1", steal, give_back):
+            owner = prove(console, service)["owner"]
+        assert owner["state"] == "stolen"
+        assert [one["who"] for one in owner["answers"] if not one["is_director"]] == [RS1]
+    finally:
+        remove(console, service)
+        console.call("PATCH", f"lvs/directors/{lb1}/", {"probe_host": director["probe_host"]})
