@@ -8,6 +8,7 @@ from typing import Any
 
 from lvs.director.nftables import Ruleset, canonical, hex_mark
 from lvs.ipvsadm.errors import ParseError
+from lvs.probe.paths import is_probe_mark
 
 #: Of a rule, what counts packets and says nothing about what it does.
 _NOISE = frozenset({"counter"})
@@ -42,7 +43,8 @@ def _ruleset(entries: list[tuple[str, dict[str, Any]]]) -> Ruleset:
                     "flags": _flags(entry.get("flags", [])),
                 }
             )
-            elements[entry["name"]] = frozenset(map(_element, entry.get("elem", ())))
+            texts = map(_element, entry.get("elem", ()))
+            elements[entry["name"]] = frozenset(text for text in texts if not _is_probe(text))
         elif kind == "chain":
             shown = {name: entry[name] for name in _OBJECT_FIELDS if name in entry}
             objects[entry["name"]] = canonical({"kind": "chain", **shown})
@@ -53,6 +55,12 @@ def _ruleset(entries: list[tuple[str, dict[str, Any]]]) -> Ruleset:
         elif kind not in ("metainfo", "table"):
             objects[f"{kind} {entry['name']}"] = ""
     return Ruleset(elements, {name: tuple(held) for name, held in rules.items()}, objects)
+
+
+def _is_probe(text: str) -> bool:
+    """Whether an element is there for a probe's moment only: a set of Full NAT begins with the
+    mark."""
+    return text.startswith("0x") and is_probe_mark(int(text.split()[0], 16))
 
 
 def _flags(flags: Any) -> list[str]:

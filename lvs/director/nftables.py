@@ -137,12 +137,18 @@ class Marking:
         return {family_of(address) for _mark, address in self.full_nat}
 
     def rules(self) -> dict[str, tuple[Rule, ...]]:
-        """The rules of each chain."""
-        marking = tuple(
-            _mark_rule(family, names[family]) for names in (MARKS, RANGES) for family in (4, 6)
+        """The rules of each chain. What the director itself sends under a mark keeps that one:
+        a probe of one real server."""
+        marking, own = (
+            tuple(
+                _mark_rule(family, names[family], keeps_marks=keeps_marks)
+                for names in (MARKS, RANGES)
+                for family in (4, 6)
+            )
+            for keeps_marks in (False, True)
         )
         sources = tuple(_source_rule(family, self.pool) for family in (4, 6))
-        return {"prerouting": marking, "output": marking, "postrouting": sources}
+        return {"prerouting": marking, "output": own, "postrouting": sources}
 
     def elements(self) -> dict[str, frozenset[str]]:
         """The elements of each set, as canonical text."""
@@ -206,10 +212,12 @@ def delete_element(name: str, element: str) -> str:
     return f"delete element {NAME} {name} {{ {element.partition(' : ')[0]} }}"
 
 
-def _mark_rule(family: int, name: str) -> Rule:
+def _mark_rule(family: int, name: str, *, keeps_marks: bool = False) -> Rule:
+    unmarked = {"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 0}}
     return Rule(
-        f"meta mark set {_KEY[family]} map @{name}",
+        f"{'meta mark 0x00000000 ' if keeps_marks else ''}meta mark set {_KEY[family]} map @{name}",
         [
+            *([unmarked] if keeps_marks else []),
             {
                 "mangle": {
                     "key": {"meta": {"key": "mark"}},

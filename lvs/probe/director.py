@@ -166,6 +166,7 @@ def prepare(servers: list, client: str, found: dict) -> None:
         undoing.append(f"route del local {client} dev lo table {TABLE}")
         note([f"ip {family} {line}" for line in undoing])
         run(["ip", family, "-batch", "-"], "".join(f"{line}\n" for line in lines))
+    change_sources([one for one in servers if one["full_nat"]])
     note([f"ipvsadm -D {mark_words(one)}" for one in servers])
     run(
         ["ipvsadm", "-R"],
@@ -174,6 +175,16 @@ def prepare(servers: list, client: str, found: dict) -> None:
             for one in servers
         ),
     )
+
+
+def change_sources(servers: list) -> None:
+    """Let the director's own table of Full NAT treat the probes as it does the service. Where
+    there is no such table, that is what the probe will find."""
+    for server in servers:
+        name = "full_nat6" if ":" in server["address"] else "full_nat4"
+        element = f"inet evenkeel_lvs {name} {{ {server['mark']} . {server['address']} }}"
+        note([f"nft 'delete element {element}'"])
+        run(["nft", f"add element {element}"], may_fail=True)
 
 
 class Probe:

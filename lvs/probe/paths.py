@@ -150,6 +150,7 @@ def _server(one: Asked, mark: int, vip: str, port: int) -> dict[str, Any]:
         "vport": port or one.port,
         "options": destination_options(destination, with_thresholds=False),
         "source": "client" if is_masq else "own",
+        "full_nat": one.forwarding == "fullnat",
     }
 
 

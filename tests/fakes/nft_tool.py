@@ -186,12 +186,16 @@ def _address(value: list[int]) -> Any:
 
 
 def _expression(rule: str) -> list[Any]:
+    first: list[Any] = []
+    if rule.startswith("meta mark 0x00000000 "):
+        rule = rule.removeprefix("meta mark 0x00000000 ")
+        first = [{"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 0}}]
     marks = re.fullmatch(r"meta mark set (ip6?) daddr \. meta l4proto \. th dport map (@\w+)", rule)
     if marks:
         key = {"concat": [_payload(marks[1], "daddr"), {"meta": {"key": "l4proto"}},
                           _payload("th", "dport")]}  # fmt: skip
         value = {"map": {"key": key, "data": marks[2]}}
-        return [{"mangle": {"key": {"meta": {"key": "mark"}}, "value": value}}]
+        return [*first, {"mangle": {"key": {"meta": {"key": "mark"}}, "value": value}}]
     source = re.fullmatch(r"meta mark \. (ip6?) daddr (@\w+) (.+)", rule)
     if source is None:
         return [{"other": rule}]

@@ -16,10 +16,11 @@ VIP = "10.10.0.57"
 
 #: A connection that stays open, then asks its question and keeps the answer.
 LONG = f"""
-import socket, time
+import os, socket, time
 s = socket.create_connection(("{VIP}", 80)); s.sendall(b"GET / HTTP/1.0\\r\\n")
 open("/tmp/long", "w").write("open")
-time.sleep(%d)
+while not os.path.exists("/tmp/end"):
+    time.sleep(0.2)
 s.sendall(b"\\r\\n")
 open("/tmp/long", "w").write(s.recv(4096).decode())
 """
@@ -41,12 +42,19 @@ def service(console: RunningConsole, rack: Rack, lb1: int) -> Iterator[dict[str,
     remove(console, made)
 
 
-def hold(rack: Rack, seconds: int) -> None:
-    """Open a connection from the client that goes on for so long."""
-    rack.run("client", ["sh", "-c", "rm -f /tmp/long"])
-    rack.run("client", ["sh", "-c", "cat > /tmp/long.py"], given=LONG % seconds)
-    rack.run("client", ["sh", "-c", "python3 /tmp/long.py > /dev/null 2>&1 &"])
-    eventually(lambda: said(rack) == "open", within=20)
+def hold(rack: Rack) -> None:
+    """Open a connection from the client that goes on until `end`."""
+    script = (
+        "rm -f /tmp/long /tmp/end; cat > /tmp/long.py;"
+        " setsid python3 /tmp/long.py > /dev/null 2>&1 &"
+    )
+    rack.run("client", ["sh", "-c", script], given=LONG)
+    eventually(lambda: said(rack) == "open", within=240)
+
+
+def end(rack: Rack) -> None:
+    """Let the connection ask its question and end."""
+    rack.run("client", ["touch", "/tmp/end"])
 
 
 def said(rack: Rack) -> str:
@@ -70,17 +78,18 @@ def weight(rack: Rack) -> str:
 def test_long_connection_survives_the_drain_and_ends_by_itself(
     console: RunningConsole, rack: Rack, service: dict[str, Any]
 ) -> None:
-    hold(rack, 40)
+    hold(rack)
     operation = drain(console, service, limit_seconds=600)
-    eventually(lambda: weight(rack) == "0", within=60)
+    eventually(lambda: weight(rack) == "0", within=240)
     waiting = eventually(
         lambda: next(
             (row for row in [console.call("GET", operation).body] if row["result"].get("left")),
             None,
         ),
-        within=30,
+        within=240,
     )
     assert waiting["result"]["left"] == 1 and "Connections left: 1" in waiting["error"]
+    end(rack)
     ended = console.done(operation)
     assert ended["result"]["left"] == 0
     assert "rs1" in said(rack), "the old connection was served to its end"
@@ -90,12 +99,12 @@ def test_long_connection_survives_the_drain_and_ends_by_itself(
 def test_limit_takes_it_out_and_cancelling_gives_the_weight_back(
     console: RunningConsole, rack: Rack, service: dict[str, Any]
 ) -> None:
-    hold(rack, 300)
+    hold(rack)
     operation = drain(console, service, limit_seconds=600, then="keep")
-    eventually(lambda: weight(rack) == "0", within=60)
+    eventually(lambda: weight(rack) == "0", within=240)
     assert console.call("POST", f"{operation}cancel/").status == 200
     assert console.ended(operation)["status"] == "cancelled"
-    eventually(lambda: weight(rack) == "100", within=60)
+    eventually(lambda: weight(rack) == "100", within=240)
 
     def begun() -> str:
         try:
@@ -103,7 +112,7 @@ def test_limit_takes_it_out_and_cancelling_gives_the_weight_back(
         except AssertionError:
             return ""
 
-    ended = console.done(eventually(begun, within=60))
+    ended = console.done(eventually(begun, within=240))
     assert ended["result"]["left"] == 1
     assert weight(rack) == ""
-    rack.run("client", ["sh", "-c", "pkill -f /tmp/long.py"], check=False)
+    end(rack)
