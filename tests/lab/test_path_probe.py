@@ -119,8 +119,8 @@ def test_worker_killed_in_the_middle_leaves_nothing_on_the_director(
         begun = console.call("POST", f"lvs/virtual-services/{nat['id']}/prove/")
         assert begun.status == 202, begun
         eventually(lambda: [one for one in table(rack) if " -f " in one], within=60)
-        rack.run("lb1", ["sh", "-c", "pkill -9 -f '^python3 -$'"])
-        eventually(lambda: table(rack) == before, within=10)
+        rack.run("lb1", ["sh", "-c", "pkill -9 -o -f '^python3 -$'"])
+        eventually(lambda: table(rack) == before, within=60)
         console.call("GET", begun.headers["location"])
     eventually(
         lambda: (
