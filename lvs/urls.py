@@ -11,6 +11,7 @@ from lvs.views import (
     directors,
     editing,
     importing,
+    moving,
     pools,
     prepared,
     real_servers,
@@ -21,6 +22,7 @@ from lvs.views import (
 )
 
 urlpatterns = [
+    path("virtual-services/<int:pk>/move/", moving.service_move, name="virtual-service-move"),
     path("prepared-machines/", prepared.prepared_servers, name="prepared-servers"),
     path("prepared-machines/<int:pk>/", prepared.prepared_server, name="prepared-server"),
     path(

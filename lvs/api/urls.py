@@ -8,6 +8,7 @@ from lvs.api.views import (
     directors,
     importing,
     metrics,
+    moving,
     prepared,
     proofs,
     revisions,
@@ -148,6 +149,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "real-servers/<int:pk>/metrics/",
         metrics.RealServerMetrics.as_view(),
         name="real-server-metrics",
+    ),
+    path(
+        "virtual-services/<int:pk>/move-forwarding/",
+        moving.VirtualServiceMove.as_view(),
+        name="virtual-service-move-forwarding",
     ),
     path("prepared-servers/", prepared.PreparedServerList.as_view(), name="prepared-server-list"),
     path(

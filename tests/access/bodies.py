@@ -16,6 +16,14 @@ A_SERVER = {"rip": "10.1.9.9", "port": 80}
 A_SERVER_FORM = {**A_SERVER, "weight": 1, "upper_threshold": 0, "lower_threshold": 0}
 A_CLIENT = {"client": "192.0.2.7"}
 CONFIGURATION = {"text": "virtual_server 198.51.100.7 80 {\n    protocol TCP\n}\n"}
+A_MOVE = {"forwarding": "fullnat"}
+A_MOVE_FORM = {
+    **A_MOVE,
+    "tunnel_type": "ipip",
+    "tunnel_port": 0,
+    "tunnel_checksum": "nocsum",
+    "drain_seconds": 60,
+}
 KEY = {"key": UNMANAGED}
 KEY_TWICE = {"key": UNMANAGED, "confirm": UNMANAGED}
 
