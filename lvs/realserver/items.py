@@ -43,6 +43,7 @@ class Item:
     | device  | interface to be made     | its kind and options        |
     | gue     | 4:PORT or 6:PORT         |                             |
     | address | VIP                      |                             |
+    | inside  | interface,VIP            |                             |
     | network | network of VIPs          |                             |
     | route   | gateway                  |                             |
     | rule    | RIP,PROTOCOL,PORT,GATEWAY|                             |
@@ -66,8 +67,18 @@ def rank(key: Key) -> float:
     return _RANKS[key.kind]
 
 
-_RANKS = {"module": 1, "device": 2, "link": 2.5, "gue": 4, "address": 5, "network": 6,
-          "route": 7, "rule": 8, "clamp": 9}  # fmt: skip
+_RANKS = {
+    "module": 1,
+    "device": 2,
+    "link": 2.5,
+    "gue": 4,
+    "address": 5,
+    "inside": 5.5,
+    "network": 6,
+    "route": 7,
+    "rule": 8,
+    "clamp": 9,
+}
 
 
 def put(item: Item) -> tuple[str, ...]:
@@ -113,6 +124,11 @@ def _put_address(item: Item) -> tuple[str, ...]:
     return (f"ip address replace {_address(item.name)} dev lo{options}",)
 
 
+def _inside(name: str) -> str:
+    device, _, vip = name.partition(",")
+    return f"{_address(vip)} dev {device}"
+
+
 def _put_device(item: Item) -> tuple[str, ...]:
     show = f"ip link show dev {item.name} > /dev/null 2>&1"
     return (
@@ -145,6 +161,7 @@ _PUT: dict[str, Callable[[Item], tuple[str, ...]]] = {
     "device": _put_device,
     "gue": _put_gue,
     "address": _put_address,
+    "inside": lambda item: (f"ip address replace {_inside(item.name)}",),
     "network": lambda item: (f"{ip(item.name)} route replace local {item.name} dev lo",),
     "route": lambda item: (
         f"{ip(item.name)} route replace default via {item.name} table {table_of(item.name)}",
@@ -169,6 +186,7 @@ _TAKE: dict[str, Callable[[str, str], tuple[str, ...]]] = {
     "device": _if_absent(lambda name: f"ip link delete {name}"),
     "gue": _if_absent(lambda name: f"{_gue(name)[0]} fou del port {_gue(name)[1]}"),
     "address": _if_absent(lambda name: f"ip address delete {_address(name)} dev lo"),
+    "inside": _if_absent(lambda name: f"ip address delete {_inside(name)}"),
     "network": _if_absent(lambda name: f"{ip(name)} route delete local {name} dev lo"),
     "route": _if_absent(lambda name: f"{ip(name)} route flush table {table_of(name)}"),
     "rule": _if_absent(lambda name: f"{ip(name)} rule delete {rule_words(name)}"),

@@ -31,6 +31,7 @@ _PUT_TITLES = {
     "device": _("Make the tunnel’s interface"),
     "gue": _("Take GUE packets at their UDP port"),
     "address": _("Put the VIPs on the loopback"),
+    "inside": _("Give the tunnel’s interface an address, for the reverse path filter"),
     "network": _("Take the networks of VIPs as the machine’s own"),
     "route": _("Lead answers back through the director"),
     "rule": _("Lead answers back through the director"),

@@ -30,6 +30,11 @@ def problems(needs: Iterable[Need], seen: Seen) -> list[Problem]:
     return list({(one.code, one.subject): one for one in found}.values())
 
 
+def _is_quiet(interface: str) -> bool:
+    """Whether nobody asks it by ARP: the loopback and tunnels."""
+    return interface.startswith(("lo", "tunl", "gre", "sit", "ip6", "ek"))
+
+
 def _of(need: Need, held: dict[str, list[str]]) -> Iterator[Problem]:
     if need.rip not in held:
         yield Problem(
@@ -39,7 +44,7 @@ def _of(need: Need, held: dict[str, list[str]]) -> Iterator[Problem]:
             _("Choose the machine that has this address, or none."),
             {"rip": need.rip},
         )
-    others = [name for name in held.get(need.vip, ()) if name != "lo"]
+    others = [name for name in held.get(need.vip, ()) if not _is_quiet(name)]
     if need.holds_vip and others:
         yield Problem(
             "real-server-owns-vip",

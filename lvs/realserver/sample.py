@@ -127,6 +127,10 @@ def _has_setting(seen: Seen, item: Item) -> bool:
     return seen.settings.get(item.name, -1) >= int(item.value)
 
 
+def _holds(seen: Seen, device: str, vip: str) -> bool:
+    return vip in {one.partition("/")[0] for one in seen.addresses.get(device, ())}
+
+
 def _has_rule(seen: Seen, item: Item) -> bool:
     rip, protocol, port, gateway = item.name.split(",")
     return f"{rip},{protocol},{port},{table_of(gateway)}" in seen.rules
@@ -139,6 +143,7 @@ _HAS: dict[str, Any] = {
     "device": lambda seen, item: item.name in seen.up,
     "gue": lambda seen, item: item.name in seen.gue,
     "address": lambda seen, item: "lo" in seen.held().get(item.name, ()),
+    "inside": lambda seen, item: _holds(seen, *item.name.split(",")),
     "network": lambda seen, item: item.name in seen.networks,
     "route": lambda seen, item: seen.routes.get(str(table_of(item.name))) == item.name,
     "rule": _has_rule,

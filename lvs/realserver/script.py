@@ -18,36 +18,37 @@ _HEAD = "#!/bin/sh\n# Run as root. Running it again changes nothing.\nset -e\n"
 _INIT_PATH = "/var/lib/cloud/evenkeel-realserver.sh"
 
 #: Undoes what the record names, the last thing first.
-UNDO = f"""\
+UNDO = """\
 #!/bin/sh
 # Run as root: brings back what was there before.
-[ -e {boot.RECORD} ] || exit 0
-tac {boot.RECORD} | while read -r kind name was; do
+[ -e RECORD_FILE ] || exit 0
+tac RECORD_FILE | while read -r kind name was; do
   six=; case $name in *:*:*) six=-6 ;; esac
   case $kind in
     clamp) nft delete table inet "$name" ;;
     rule)
-      ip $six rule show | grep -F "from ${{name%%,*}} " | grep '^15000:' | while read -r line; do
-        ip $six rule delete ${{line#*:}} priority 15000
+      ip $six rule show | grep -F "from ${name%%,*} " | grep '^15000:' | while read -r line; do
+        ip $six rule delete ${line#*:} priority 15000
       done ;;
     route)
       for t in $(ip $six route show table all | grep "^default via $name .* table 2" \\
           | sed 's/.* table \\([0-9]*\\).*/\\1/'); do ip $six route flush table "$t"; done ;;
+    inside) ip $six address delete "${name#*,}/32" dev "${name%%,*}" ;;
     network) ip $six route delete local "$name" dev lo ;;
     address)
       [ "$was" = present ] || ip $six address delete "$name/$([ "$six" ] && echo 128 || echo 32)" \\
         dev lo ;;
     gue)
       [ "$was" = present ] || case $name in
-        6:*) ip -6 fou del port "${{name#*:}}" ;;
-        *) ip fou del port "${{name#*:}}" ;;
+        6:*) ip -6 fou del port "${name#*:}" ;;
+        *) ip fou del port "${name#*:}" ;;
       esac ;;
     device) ip link delete "$name" ;;
     link) [ "$was" = up ] || ip link set "$name" down ;;
     setting) [ "$was" = absent ] || sysctl -qw "$name=$was" ;;
   esac
 done
-"""
+""".replace("RECORD_FILE", boot.RECORD)
 
 
 def preparation_script(needs: Iterable[Need]) -> str:

@@ -17,7 +17,8 @@ _ARP = (
 _IPIP = {(4, 4): ("ipip", "tunl0"), (4, 6): ("sit", "sit0"), (6, 6): ("ip6_tunnel", "ip6tnl0")}
 _GRE = {4: ("ip_gre", "gre0"), 6: ("ip6_gre", "ip6gre0")}
 #: The kernel takes the larger of `all` and the interface's own, and 2 is loose: it wants a way
-#: to the client at all, not back through the tunnel. `all` can stay as strict as it is.
+#: to the client at all, not back through the tunnel. `all` can stay as strict as it is. Loose
+#: works only on an interface that has an address (measured: without one, all is dropped).
 _LOOSE = "2"
 
 
@@ -66,6 +67,7 @@ def _tunnel(need: Need) -> Iterator[Item]:
         yield Item("gue", f"{outer}:{need.tunnel_port}")
     if inner == 4:
         yield Item("setting", f"net.ipv4.conf.{name}.rp_filter", _LOOSE)
+        yield Item("inside", f"{name},{need.vip.partition('/')[0]}")
 
 
 def _ipip(outer: int, inner: int, rip: str) -> tuple[str, str]:
