@@ -114,3 +114,128 @@ def test_prepared_serving_and_as_before_when_it_leaves(
         assert {row["name"]: row["status"] for row in rows} == dict.fromkeys(nodes, "active")
         remove(console, service)
         assert console.call("GET", "lvs/prepared-servers/").body["results"] == []
+
+
+def test_what_was_prepared_survives_the_real_servers_reboot(
+    console: RunningConsole, rack: Rack, lb1: int, machines: dict[str, int]
+) -> None:
+    service = declare(
+        console,
+        lb1,
+        name="lasting",
+        vip=VIP,
+        forwarding="tunnel",
+        apply=True,
+        real_servers=servers(machines, "rs3"),
+    )
+    assert ask(rack, f"http://{VIP}/") == ["rs3"]
+    rack.run("rs3", ["systemctl", "reboot"], check=False)
+    time.sleep(3)
+    unit = ["systemctl", "is-active", "evenkeel-realserver.service"]
+    eventually(lambda: rack.run("rs3", unit, check=False).stdout.strip() == "active", within=180)
+    assert ask(rack, f"http://{VIP}/") == ["rs3"]
+    remove(console, service)
+
+
+#: Every machine that answers "who has this address" on int0 within two seconds.
+_WHO_HAS = """
+import socket, struct, sys, time
+mac = bytes.fromhex(open("/sys/class/net/int0/address").read().strip().replace(":", ""))
+line = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+line.bind(("int0", 0))
+line.settimeout(0.2)
+vip, own = socket.inet_aton(sys.argv[1]), socket.inet_aton("10.20.0.2")
+ask = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + own + bytes(6) + vip
+line.send(b"\\xff" * 6 + mac + b"\\x08\\x06" + ask)
+until, found = time.monotonic() + 2, set()
+while time.monotonic() < until:
+    try:
+        got = line.recv(100)
+    except TimeoutError:
+        continue
+    if got[20:22] == b"\\x00\\x02" and got[28:32] == vip:
+        found.add(got[22:28].hex(":"))
+print("\\n".join(sorted(found)))
+"""
+
+
+def who_has(rack: Rack, vip: str) -> set[str]:
+    """The hardware addresses that answer ARP for a VIP, asked by lb2 on int0."""
+    return set(rack.run("lb2", ["python3", "-c", _WHO_HAS, vip]).stdout.split())
+
+
+def mac_of(rack: Rack, node: str) -> str:
+    return rack.run(node, ["cat", "/sys/class/net/int0/address"]).stdout.strip()
+
+
+def test_a_real_server_steals_the_vip_without_preparation_and_not_with_it(
+    console: RunningConsole, rack: Rack, lb1: int, machines: dict[str, int]
+) -> None:
+    vip = "10.20.0.60"
+    quiet = ["net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"]
+    rack.run("rs1", ["sysctl", "-qw", *(f"{name}=0" for name in quiet)])
+    try:
+        rack.run("rs1", ["ip", "address", "add", f"{vip}/32", "dev", "lo"])
+        assert mac_of(rack, "rs1") in who_has(rack, vip), "a VIP on lo alone is answered for"
+        rack.run("rs1", ["ip", "address", "delete", f"{vip}/32", "dev", "lo"])
+        service = declare(
+            console,
+            lb1,
+            name="quiet",
+            vip=vip,
+            forwarding="route",
+            apply=True,
+            real_servers=servers(machines, "rs1"),
+        )
+        assert who_has(rack, vip) == {mac_of(rack, "lb1")}
+        remove(console, service)
+        sysctls = rack.run("rs1", ["sysctl", "-n", *quiet]).stdout.split()
+        assert sysctls == ["0", "0"], "as it was before"
+    finally:
+        rack.run("rs1", ["sysctl", "-qw", f"{quiet[0]}=1", f"{quiet[1]}=2"])
+
+
+_FIFTY_A_SECOND = """
+i=0
+while [ ! -e /tmp/moved ]; do
+  curl -s -m 10 -o /dev/null http://{vip}/ || echo failed
+  i=$((i + 1)); sleep 0.02
+done > /tmp/moving 2>&1
+echo ended >> /tmp/moving
+"""
+
+
+def test_a_live_service_moves_through_the_methods_without_a_failed_request(
+    console: RunningConsole, rack: Rack, lb1: int, machines: dict[str, int]
+) -> None:
+    service = declare(
+        console,
+        lb1,
+        name="moving",
+        vip=VIP,
+        forwarding="masq",
+        apply=True,
+        real_servers=servers(machines, "rs1", "rs2"),
+    )
+    path = f"lvs/virtual-services/{service['id']}/"
+    rack.run("client", ["rm", "-f", "/tmp/moved", "/tmp/moving"])
+    script = _FIFTY_A_SECOND.format(vip=VIP)
+    rack.run("client", ["sh", "-c", f"({script}) > /dev/null 2>&1 &"])
+    try:
+        for method in ("route", "tunnel", "masq"):
+            told = console.call("GET", f"{path}move-forwarding/?forwarding={method}").body
+            assert [one["new_port"] for one in told["real_servers"]] == [None, None]
+            begun = console.call("POST", f"{path}move-forwarding/", {"forwarding": method})
+            assert begun.status == 202, begun
+            console.done(begun.headers["location"])
+            assert set(ask(rack, f"http://{VIP}/", 4)) == {"rs1", "rs2"}
+    finally:
+        rack.run("client", ["touch", "/tmp/moved"])
+    said = eventually(
+        lambda: (
+            (text := rack.run("client", ["cat", "/tmp/moving"]).stdout).endswith("ended\n") and text
+        ),
+        within=60,
+    )
+    assert said == "ended\n", "no request failed"
+    remove(console, service)
