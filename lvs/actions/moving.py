@@ -36,6 +36,7 @@ def move_forwarding(
     and then taken out. Raises ValidationError for what the new method refuses.
     """
     require(actor, "virtual_service.manage", service)
+    service.refresh_from_db()
     values = {name: value for name, value in tunnel.items() if name in _TUNNEL}
     if forwarding == service.forwarding and not _differs(service, values):
         raise ValidationError(

@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from console.access import SYSTEM
 from console.models import Alert, Host, Operation
-from lvs import needed, planned, poll, prepared_poll
+from lvs import moving, needed, planned, poll, prepared_poll
 from lvs.actions import preparation, virtual_services
+from lvs.actions.moving import move_forwarding
 from lvs.models import Director, PreparedServer, RealServer, VirtualService
 from tests import factories
 from tests.app.conftest import Fleet
@@ -343,3 +344,31 @@ def test_page_of_a_prepared_machine_says_why_and_how_it_was(
     client.post(f"{row.get_absolute_url()}prepare/")
     assert Operation.objects.filter(kind="real_server.prepare").count() == 1
     assert RealServer.objects.get().host == rs1[0]
+
+
+def test_a_move_in_place_says_first_that_nothing_is_lost_and_applies(
+    lb1: tuple[Director, FakeDirector], rs1: tuple[Host, FakeRealServer], work: Work
+) -> None:
+    director, fake = lb1
+    service, operation = declare(director, rs1[0])
+    work(operation)
+    (fate,) = moving.fates_of(service, service.real_servers.all(), "masq")
+    assert (fate.new_port, fate.tone) == (None, "ok") and "None is lost" in fate.words
+    _service, change = move_forwarding(SYSTEM, service, forwarding="masq")
+    assert change is not None and work(change).status == "succeeded"
+    assert fake.table.save_text().endswith("-r 10.20.0.11:80 -m -w 1\n")
+
+
+def test_a_move_that_changes_the_port_adds_before_it_drains(
+    lb1: tuple[Director, FakeDirector], rs1: tuple[Host, FakeRealServer], work: Work
+) -> None:
+    director, fake = lb1
+    servers = [{"rip": "10.20.0.11", "port": 8080, "host": rs1[0], "weight": 5}]
+    service, operation = declare(director, rs1[0], forwarding="masq", real_servers=servers)
+    work(operation)
+    _service, change = move_forwarding(SYSTEM, service, forwarding="route", drain_seconds=60)
+    assert change is not None and work(change).status == "succeeded", change.error
+    rows = {row.port: (row.weight, row.forwarding) for row in service.real_servers.all()}
+    assert rows == {8080: (0, "masq"), 80: (5, "")}
+    assert "-r 10.20.0.11:80 -g -w 5" in fake.table.save_text()
+    assert Operation.objects.filter(kind="real_server.drain").count() == 1

@@ -3,6 +3,7 @@ and what is left when they leave: nothing."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from lab.rack import Rack
-from tests.lab.services import ask, declare, remove
+from tests.lab.services import ask, declare, eventually, remove
 from tests.running_console import RunningConsole
 
 VIP, VIP6 = "10.10.0.60", "fd00:10::60"
