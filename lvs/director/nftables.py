@@ -119,8 +119,9 @@ class Marking:
 
     `points` map (address, protocol, port) to a mark, `ranges` are disjoint of them and of
     each other. `full_nat` are the marks and real servers' addresses whose packets get one
-    of the addresses of `pool` of their family as the source, in turn; without any, that of
-    the interface on which they leave.
+    of the addresses of `pool` of their family as the source, by chance: taking turns would
+    march in step with a scheduler that does, and give each real server one address only.
+    Without any, that of the interface on which they leave.
     """
 
     points: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
@@ -249,10 +250,10 @@ def _source_rule(family: int, pool: Iterable[str]) -> Rule:
         shown = {"snat": {"family": protocol, "addr": ours[0]}}
         return Rule(f"{which} snat {protocol} to {ours[0]}", [match, shown])
     turns = ", ".join(f"{number} : {address}" for number, address in enumerate(ours))
-    numbers = {"numgen": {"mode": "inc", "mod": len(ours), "offset": 0}}
+    numbers = {"numgen": {"mode": "random", "mod": len(ours), "offset": 0}}
     table = {"set": [[number, address] for number, address in enumerate(ours)]}
     return Rule(
-        f"{which} snat {protocol} to numgen inc mod {len(ours)} map {{ {turns} }}",
+        f"{which} snat {protocol} to numgen random mod {len(ours)} map {{ {turns} }}",
         [match, {"snat": {"family": protocol,
                           "addr": {"map": {"key": numbers, "data": table}}}}],
     )  # fmt: skip

@@ -50,8 +50,8 @@ class SettingsForm(forms.Form):
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "class": "mono"}),
         help_text=gettext_lazy(
-            "One on a line. Full NAT speaks from them to the real servers, in turn; without"
-            " any, from the address of the interface towards them."
+            "One on a line. Full NAT speaks from them to the real servers; without any, from"
+            " the address of the interface towards them."
         ),
     )
     local_interface = forms.CharField(

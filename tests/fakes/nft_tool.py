@@ -208,11 +208,11 @@ def _source(text: str) -> dict[str, Any]:
     if text == "masquerade":
         return {"masquerade": None}
     _snat, family, _to, address = text.split(" ", 3)
-    turns = re.fullmatch(r"numgen inc mod (\d+) map \{ (.+) \}", address)
+    turns = re.fullmatch(r"numgen random mod (\d+) map \{ (.+) \}", address)
     if turns is None:
         return {"snat": {"family": family, "addr": address}}
     pairs = [pair.split(" : ") for pair in turns[2].split(", ")]
-    numbers = {"numgen": {"mode": "inc", "mod": int(turns[1]), "offset": 0}}
+    numbers = {"numgen": {"mode": "random", "mod": int(turns[1]), "offset": 0}}
     data = {"set": [[int(number), one] for number, one in pairs]}
     return {"snat": {"family": family, "addr": {"map": {"key": numbers, "data": data}}}}
 
