@@ -87,7 +87,8 @@ def _around(rack: Rack) -> str:
     script = (
         "ip -o address show dev pub0 | awk '{print $4}'; cat /proc/sys/net/ipv4/ip_forward;"
         " cat /etc/evenkeel/vips /etc/sysctl.d/60-evenkeel.conf 2>/dev/null;"
-        " ls -d /run/evenkeel/undo-*/[0-9]* 2>/dev/null; systemctl list-timers --all | grep undo"
+        " for d in /run/evenkeel/undo-*; do [ -d $d ] && [ ! -e $d/settled ] && echo $d; done;"
+        " systemctl list-timers --all | grep undo"
     )
     return str(rack.run("lb2", ["sh", "-c", f"{script}; true"]).stdout)
 
