@@ -24,9 +24,12 @@ _SERVERS = RealServer.objects.select_related("virtual_service__director").prefet
 )
 
 
-def needs_of(server: RealServer) -> list[Need]:
+def needs_of(server: RealServer, vips: Collection[str] | None = None) -> list[Need]:
     """What the machine of one real server needs: one need for each VIP of its service. A
-    director that is its own real server needs nothing."""
+    director that is its own real server needs nothing.
+
+    `vips` are those of the service's director, for who asks about many of its servers.
+    """
     service = server.virtual_service
     director = service.director
     if server.host_id is not None and server.host_id == director.host_id:
@@ -42,7 +45,7 @@ def needs_of(server: RealServer) -> list[Need]:
             method=method,
             protocol=protocol,
             port=server.port,
-            gateway=_gateway(director, server.rip) if method == Forwarding.MASQ else "",
+            gateway=_gateway(director, server.rip, vips) if method == Forwarding.MASQ else "",
             tunnel=tunnelled.tunnel_type if is_tunnel else "",
             tunnel_port=tunnelled.tunnel_port if is_tunnel else 0,
             tunnel_checksum=tunnelled.tunnel_checksum if is_tunnel else "nocsum",
@@ -65,10 +68,15 @@ def _single(network: str) -> str:
     return address if prefix in ("", "128" if ":" in address else "32") else network
 
 
-def _gateway(director: Director, rip: str) -> str:
+def vips_of(director: Director) -> set[str]:
+    """Every VIP that is declared on a director."""
+    return set(director.virtual_services.order_by().values_list("vip", flat=True).distinct())
+
+
+def _gateway(director: Director, rip: str, vips: Collection[str] | None) -> str:
     surroundings = Surroundings.from_json(director.observed_facts)
-    vips = director.virtual_services.order_by().values_list("vip", flat=True).distinct()
-    return gateway_for(rip, surroundings.addresses, vips)
+    known = vips_of(director) if vips is None else vips
+    return gateway_for(rip, surroundings.addresses, known)
 
 
 def declared_needs(services: Iterable[int]) -> dict[int, set[Need]]:
@@ -138,9 +146,16 @@ def _plan(needs: Iterable[Need], seen: Seen, row: PreparedServer) -> Plan:
 
 def host_for(rip: str) -> Host | None:
     """The one known machine whose preflight found this address on it, or None."""
-    found = [host for host in Host.objects.exclude(preflight={})
-             if rip in _addresses_of(host)]  # fmt: skip
-    return found[0] if len(found) == 1 else None
+    return hosts_by_address().get(rip)
+
+
+def hosts_by_address() -> dict[str, Host]:
+    """Known machines by the addresses that their preflights found on one of them alone."""
+    found: dict[str, list[Host]] = defaultdict(list)
+    for host in Host.objects.exclude(preflight={}):
+        for address in _addresses_of(host):
+            found[address].append(host)
+    return {address: hosts[0] for address, hosts in found.items() if len(hosts) == 1}
 
 
 def _addresses_of(host: Host) -> set[str]:

@@ -367,7 +367,9 @@ def test_a_move_that_changes_the_port_adds_before_it_drains(
     service, operation = declare(director, rs1[0], forwarding="masq", real_servers=servers)
     work(operation)
     _service, change = move_forwarding(SYSTEM, service, forwarding="route", drain_seconds=60)
-    assert change is not None and work(change).status == "succeeded", change.error
+    assert change is not None
+    change = work(change)
+    assert change.status == "succeeded", change.error
     rows = {row.port: (row.weight, row.forwarding) for row in service.real_servers.all()}
     assert rows == {8080: (0, "masq"), 80: (5, "")}
     assert "-r 10.20.0.11:80 -g -w 5" in fake.table.save_text()

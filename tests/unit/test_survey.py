@@ -6,13 +6,14 @@ import base64
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lvs.director import survey
 from lvs.director.marks import Feed, feeds_of_iptables, feeds_of_nft
 
-NFT = [
+NFT: list[dict[str, Any]] = [
     {"metainfo": {"version": "1.0.6"}},
     {
         "rule": {

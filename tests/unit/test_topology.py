@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,22 +28,22 @@ CLIENTS = (ip_network("10.10.0.0/24"),)
 
 def machine(*addresses: str, routes: tuple[Route, ...] | None = (), **settings: str) -> Machine:
     """A machine with all of its addresses on eth0, those of loopback written lo:ADDRESS."""
-    held: dict[str, tuple[object, ...]] = {}
+    held: dict[str, tuple[IPv4Interface | IPv6Interface, ...]] = {}
     for text in addresses:
         name, _, address = text.rpartition("@")
         held[name or "eth0"] = (*held.get(name or "eth0", ()), ip_interface(address))
     return Machine(
         "m", held, routes, {f"net.ipv4.conf.all.{key}": value for key, value in settings.items()},
         frozenset(held),
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
 
 
 LB1 = machine("pub0@10.10.0.1/24", "int0@10.20.0.1/24", routes=ROUTES)
 
 
-def situation(*servers: Server, director: Machine = LB1, **values: object) -> Situation:
+def situation(*servers: Server, director: Machine = LB1, **values: Any) -> Situation:
     asked = {"own_addresses": OWN, "clients": CLIENTS} | values
-    return Situation("10.10.0.50", 80, servers, director, **asked)  # type: ignore[arg-type]
+    return Situation("10.10.0.50", 80, servers, director, **asked)
 
 
 def server(address: str = "10.20.0.11", method: Method = MASQ, **values: object) -> Server:
@@ -161,7 +162,7 @@ def test_problems_of_many_real_servers_are_one_that_names_three() -> None:
          ["vip-absent", "vip-elsewhere"]),
     ],
 )  # fmt: skip
-def test_the_vip_has_one_holder(values: dict[str, object], expected: list[str]) -> None:
+def test_the_vip_has_one_holder(values: dict[str, Any], expected: list[str]) -> None:
     assert codes(topology_problems(situation(server(), **values))) == expected
 
 
