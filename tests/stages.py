@@ -195,27 +195,30 @@ def remote() -> Tally:
 
 
 @contextlib.contextmanager
-def running_rack() -> Iterator[bool]:
-    """The laboratory's rack, up; whether that worked. It is left up if it was up before.
+def running_racks(count: int) -> Iterator[bool]:
+    """So many racks of the laboratory, up; whether that worked. Those that were up before
+    are left up.
 
-    EVENKEEL_TEST_RACK says which one the tests use.
+    EVENKEEL_TEST_RACK is the number of the first one; see `tests.racks`.
     """
-    lab = ("python3", "-m", "lab", "--instance", os.environ.get("EVENKEEL_TEST_RACK", "0"))
-    was_up = run(*lab, "status") == 0
+    first = int(os.environ.get("EVENKEEL_TEST_RACK", "0"))
+    labs = [("python3", "-m", "lab", "--instance", str(first + one)) for one in range(count)]
+    down = [lab for lab in labs if run(*lab, "status") != 0]
     try:
-        yield run(*lab, "up") == 0
+        yield all(run(*lab, "up") == 0 for lab in labs)
     finally:
-        if not was_up:
+        for lab in down:
             run(*lab, "down")
 
 
 def rack() -> Tally:
-    with running_rack() as is_up:
-        return pytest("tests/lab") if is_up else Tally(failed=1)
+    """The tests of the laboratory, on two racks at once: each leaves its core idle at times."""
+    with running_racks(2) as are_up:
+        return pytest("tests/lab", workers="2") if are_up else Tally(failed=1)
 
 
 def browser() -> Tally:
-    with running_rack() as is_up:
+    with running_racks(1) as is_up:
         return pytest("tests/browser") if is_up else Tally(failed=1)
 
 

@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from lab.rack import Rack
+from tests.racks import rack_number
 from tests.running_console import RunningConsole
 
 #: Milliseconds: everything goes through a rack that may run under software emulation.
@@ -20,7 +21,7 @@ PATIENCE = 120_000
 @pytest.fixture(scope="session")
 def rack() -> Rack:
     """The rack, fresh from its template."""
-    found = Rack(int(os.environ.get("EVENKEEL_TEST_RACK", "0")))
+    found = Rack(rack_number())
     if not found.up():
         found.reset()
     return found

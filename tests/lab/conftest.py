@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 from lab.rack import Rack
+from tests.racks import rack_number
 from tests.running_console import RunningConsole
 
 #: Every node that the tests declare as a host of the console.
@@ -18,8 +18,8 @@ HOSTS = ("lb1", "lb2", "client")
 
 @pytest.fixture(scope="session")
 def rack() -> Iterator[Rack]:
-    """The rack, fresh from its template; its number is EVENKEEL_TEST_RACK, 0 by default."""
-    found = Rack(int(os.environ.get("EVENKEEL_TEST_RACK", "0")))
+    """The rack, fresh from its template; one for each worker."""
+    found = Rack(rack_number())
     if not found.up():
         found.reset()
     yield found
