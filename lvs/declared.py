@@ -21,7 +21,7 @@ from lvs.ipvsadm.types import (
     stored_port,
 )
 from lvs.models import RealServer, VirtualService
-from lvs.models.virtual_services import Forwarding, Pool, pool_mark
+from lvs.models.virtual_services import GIVEN_MARKS, Forwarding, Pool, pool_mark
 from lvs.needs import wanted_around as wanted_around
 
 Entries = dict[ServiceKey, VirtualEntry]
@@ -179,11 +179,12 @@ def _entry(
 
 
 def owned_keys(services: QuerySet[VirtualService]) -> set[ServiceKey]:
-    """The keys that are ours: declared, and on their way out."""
+    """The keys that are ours: declared, on their way out, and those of either set of real
+    servers under a mark that the console gave."""
     columns = services.values_list("protocol", "vip", "port", "fwmark")
     keys = {_key(*row) for row in columns}
     return keys | {
         _key(protocol, vip, port, pool_mark(mark, Pool.GREEN))
         for protocol, vip, port, mark in columns
-        if mark is not None
+        if mark is not None and mark in GIVEN_MARKS
     }

@@ -8,10 +8,9 @@ from django.utils.translation import gettext as _
 from console import changes
 from lvs import planned
 from lvs.models import Director, VirtualService
+from lvs.models.virtual_services import GIVEN_MARKS
 
-#: Marks that the console gives, each with its twin for the green set (`GREEN_BIT`); 0x0d…
-#: and others are left to whoever else marks packets.
-FIRST_MARK, LAST_MARK = 0x0E000001, 0x0E7FFFFF
+FIRST_MARK, LAST_MARK = GIVEN_MARKS[0], GIVEN_MARKS[-1]
 
 
 def settle(service: VirtualService) -> bool:

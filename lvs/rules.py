@@ -24,7 +24,7 @@ from lvs.ipvsadm import pools, problems, tunnels
 from lvs.ipvsadm.schedulers import SCHEDULERS
 from lvs.ipvsadm.types import Destination, DestinationKey, ForwardingMethod, Service, Tunnel
 from lvs.models import RealServer, ServiceAddress, VirtualService
-from lvs.models.virtual_services import Forwarding
+from lvs.models.virtual_services import GIVEN_MARKS, Forwarding
 
 Errors = dict[str, list[ValidationError]]
 
@@ -166,10 +166,10 @@ def _check_ipvs(
             if problem.code not in _TUNNEL_CODES:
                 _add(errors, problem, prefix, _SERVER_FIELDS)
         _check_tunnel(errors, prefix, server, server.forwarding)
-        if server.pool != service.live_pool and not service.is_marked:
+        if server.pool != service.live_pool and not _may_have_two_sets(service):
             errors.setdefault(f"{prefix}pool", []).append(
                 ValidationError(
-                    _("Two sets of real servers need a service matched by firewall mark."),
+                    _("Two sets of real servers need a service by a firewall mark of ours."),
                     code="pool_needs_mark",
                 )
             )
@@ -180,6 +180,11 @@ def _check_ipvs(
                     code="ipvs-server-duplicate",
                 )
             )
+
+
+def _may_have_two_sets(service: VirtualService) -> bool:
+    """Whether each of two sets can have a mark of its own, which only the console's do."""
+    return service.is_marked and (service.fwmark is None or service.fwmark in GIVEN_MARKS)
 
 
 def _check_tunnel(

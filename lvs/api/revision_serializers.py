@@ -16,7 +16,7 @@ class RevisionSerializer(serializers.ModelSerializer):
     """A state of a director that was applied and seen in place."""
 
     director: Any = serializers.PrimaryKeyRelatedField(read_only=True)
-    operation: Any = serializers.PrimaryKeyRelatedField(read_only=True)
+    operation: Any = serializers.PrimaryKeyRelatedField(read_only=True, allow_null=True)
 
     class Meta:
         model = Revision

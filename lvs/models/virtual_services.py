@@ -74,6 +74,8 @@ class TunnelSum(models.TextChoices):
     REMOTE = "remcsum", _("remote, for GUE only")
 
 
+#: Firewall marks that the console gives; others are left to whoever else marks packets.
+GIVEN_MARKS = range(0x0E000001, 0x0E800000)
 #: The bit that tells the green set's firewall mark from the blue set's.
 GREEN_BIT = 0x00800000
 

@@ -39,6 +39,7 @@ TAGS = [
     "hosts",
     "me",
     "operations",
+    "prepared-servers",
     "problem-types",
     "real-servers",
     "tenants",

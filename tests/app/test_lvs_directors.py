@@ -76,7 +76,7 @@ def test_cost_of_the_director_page_does_not_grow_with_its_services(browser: Brow
     few = lvs_scene.queries(client, director.get_absolute_url())
     for number in range(8):
         lvs_scene.shop(director, 4, name=f"s{number}", vip=f"10.10.1.{number}")
-    assert lvs_scene.queries(client, director.get_absolute_url()) == few == 27
+    assert lvs_scene.queries(client, director.get_absolute_url()) == few == 29
 
 
 def test_large_table_is_compared_apart_from_the_page(browser: Browser, settings: Settings) -> None:
