@@ -66,27 +66,15 @@ def test_a_network_of_vips_is_served_and_survives_a_reboot_without_the_console(
         assert set(ask(rack, f"http://{address}/", 2)) == {"rs1", "rs2"}, address
     assert ask(rack, "http://10.10.0.208/") == [""]
     assert ask(rack, "http://10.10.0.200:8080/") == [""]
-    exact = marked(
-        console,
-        lb1,
-        name="exact",
-        vip="10.10.0.200",
-        real_servers=[{"rip": "10.20.0.12", "port": 8080}],
-    )
-    assert set(ask(rack, "http://10.10.0.200/", 3)) == {"rs2"}
-    assert set(ask(rack, "http://10.10.0.201/", 2)) == {"rs1", "rs2"}
     console.stop()
     try:
         rack.run("lb1", ["systemctl", "reboot"], check=False)
         wait_for_reboot(rack)
         assert set(ask(rack, "http://10.10.0.199/", 2)) == {"rs1", "rs2"}
-        assert set(ask(rack, "http://10.10.0.200/", 3)) == {"rs2"}
     finally:
         console.start()
     console.done(console.call("POST", f"lvs/directors/{lb1}/observe/").headers["location"])
     assert planned_lines(console, f"lvs/directors/{lb1}/") == []
-    remove(console, exact)
-    assert set(ask(rack, "http://10.10.0.200/", 2)) == {"rs1", "rs2"}
     remove(console, service)
     routes = rack.run("lb1", ["ip", "route", "show", "table", "local", "proto", "213"]).stdout
     assert routes == ""
@@ -126,7 +114,7 @@ def test_our_nftables_table_changed_by_hand_is_shown_as_drift_and_mended(
         return text if word in text else ""
 
     rack.run("lb1", ["nft", "flush", "map", "inet", "evenkeel_lvs", "marks4"])
-    rack.run("lb1", ["nft", "add", "rule", "inet", "evenkeel_lvs", "prerouting", "counter", "drop"])
+    rack.run("lb1", ["nft", "add", "rule", "inet", "evenkeel_lvs", "prerouting", "counter"])
     found = eventually(lambda: drift("flush chain"), within=60)
     assert "add element inet evenkeel_lvs marks4 { 10.10.0.122 . tcp . 80 :" in found
     console.done(console.call("POST", f"{path}apply/", {}).headers["location"])
