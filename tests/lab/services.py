@@ -22,9 +22,14 @@ def declare(console: RunningConsole, director: int, **values: Any) -> dict[str, 
 
 
 def remove(console: RunningConsole, service: dict[str, Any]) -> None:
-    """Take a service away again, and see that it is gone."""
+    """Take a service away again, once nothing else is under way, and see that it is gone."""
     path = f"lvs/virtual-services/{service['id']}/"
-    answer = console.call("DELETE", path, {"confirm": service["name"]})
+    until = time.monotonic() + 120
+    while True:
+        answer = console.call("DELETE", path, {"confirm": service["name"]})
+        if answer.status != 409 or time.monotonic() > until:
+            break
+        time.sleep(1)
     assert answer.status in (202, 204), answer
     if answer.status == 202:
         console.done(answer.headers["location"])
