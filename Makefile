@@ -19,7 +19,7 @@ help: ## this list
 demo: ## console and rack, filled with something to look at, until Ctrl-C
 	@./setup.sh demo
 	@exec $(CONSOLE) --with 'lab=$(LAB) up --foreground' --ready 'lab=^NODE ' \
-		--then 'demo=$(PYTHON) manage.py demo'
+		--then 'demo=$(PYTHON) manage.py demo --rack $(RACK)'
 
 run: ## the console alone, until Ctrl-C (BIND=127.0.0.1 PORT=8000)
 	@./setup.sh run

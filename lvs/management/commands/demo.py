@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -64,10 +65,13 @@ _SERVICES: tuple[dict[str, Any], ...] = (
 class Command(ConsoleCommand):
     help = "Onboard the machines of the rack (make lab) and serve something through them."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--rack", default="0", help="the number of the rack")
+
     def handle(self, *args: Any, **options: Any) -> None:
         self._began = time.monotonic()
         actor = self.actor()
-        nodes = self._nodes()
+        nodes = self._nodes(options["rack"])
         self._onboard(actor, nodes)
         director = self._director(actor)
         services = self._serve(actor, director)
@@ -78,9 +82,9 @@ class Command(ConsoleCommand):
         self.stdout.write(f"[demo] {time.monotonic() - self._began:3.0f} s  {text}")
         self.stdout.flush()
 
-    def _nodes(self) -> dict[str, dict[str, Any]]:
+    def _nodes(self, rack: str) -> dict[str, dict[str, Any]]:
         answer = subprocess.run(
-            [sys.executable, "-m", "lab", "status", "--json"],
+            [sys.executable, "-m", "lab", "--instance", rack, "status", "--json"],
             cwd=settings.BASE_DIR,
             capture_output=True,
             text=True,
