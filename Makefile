@@ -9,7 +9,7 @@ CONSOLE := $(PYTHON) -m console --with-parent --bind $(BIND):$(PORT)
 LAB := python3 -m lab --instance $(RACK)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint types checks unit app postgres access remote rack browser \
+.PHONY: help demo run test lint types checks unit app postgres access remote rack browser unproved \
 	bench lab lab-shell lab-stop pins
 
 help: ## this list
@@ -28,7 +28,7 @@ run: ## the console alone, until Ctrl-C (BIND=127.0.0.1 PORT=8000)
 test: ## every test and check, as the continuous integration runs them
 	@.ci/run
 
-lint types checks unit app postgres access remote rack browser: ## one stage of the tests
+lint types checks unit app postgres access remote rack browser unproved: ## one stage of the tests
 	@./setup.sh test
 	@$(PYTHON) -m tests.stages $@
 

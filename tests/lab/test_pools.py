@@ -54,29 +54,3 @@ def test_flip_and_flip_back_lose_no_request(
     assert traffic.answered.keys() == {"rs1", "rs2"}
     assert sum(traffic.answered.values()) == traffic.sent
     assert table(rack) == before
-
-
-def test_open_connection_stays_where_it_is(
-    console: RunningConsole, rack: Rack, service: dict[str, Any]
-) -> None:
-    """It asks before the flip and once more after it, on one connection."""
-    script = (
-        "import socket, sys, time\n"
-        f"sock = socket.create_connection(('{VIP}', 80), 20)\n"
-        "open('/tmp/flip-open', 'w').close()\n"
-        "time.sleep(float(sys.argv[1]))\n"
-        "sock.sendall(b'GET / HTTP/1.0\\r\\n\\r\\n')\n"
-        "text = b''\n"
-        "while data := sock.recv(65536):\n"
-        "    text += data\n"
-        "open('/tmp/flip-said', 'wb').write(text)\n"
-    )
-    rack.run("client", ["sh", "-c", "rm -f /tmp/flip-*; cat > /tmp/flip.py"], given=script)
-    begin = "nohup python3 /tmp/flip.py 60 > /tmp/flip.log 2>&1 < /dev/null &"
-    rack.run("client", ["sh", "-c", f"{begin} sleep 3; ls /tmp/flip-open"])
-    flip(console, service)
-    assert set(ask(rack, f"http://{VIP}/", 2)) == {"rs2"}
-    wait = "for n in $(seq 90); do [ -s /tmp/flip-said ] && break; sleep 1; done"
-    said = rack.run("client", ["sh", "-c", f"{wait}; cat /tmp/flip-said /tmp/flip.log"],
-                    timeout=150).stdout  # fmt: skip
-    assert "rs1" in said, said

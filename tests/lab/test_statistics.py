@@ -143,28 +143,5 @@ def test_a_client_is_found_in_the_connection_table(
     assert console.done(begun.headers["location"])["result"]["total"] == 0
 
 
-def test_a_reboot_of_the_director_gives_no_rate_that_never_was(
-    console: RunningConsole, rack: Rack, services: dict[str, dict[str, Any]]
-) -> None:
-    nat = services["nat"]
-    ask(rack, f"http://{NAT}/", 20)
-    counted_after(console, nat, time.time() + LAG)
-    before = line(metrics(console, nat), "connections")["total"]
-    assert before >= 20
-    rack.run("lb1", ["systemctl", "reboot"], check=False)
-    time.sleep(5)
-    eventually(lambda: NAT in _listing(rack), within=400)
-    counted_after(console, nat, time.time())
-    assert line(metrics(console, nat), "connections")["total"] == before
-    ask(rack, f"http://{NAT}/", 7)
-    counted_after(console, nat, time.time() + LAG)
-    after = metrics(console, nat)
-    assert line(after, "connections")["total"] == before + 7
-    for one in after["lines"]:
-        assert all(value is None or value >= 0 for value in [*one["average"], *one["peak"]]), one
-    assert line(after, "connections")["highest"] <= before
-    assert line(after, "in_bytes")["highest"] < 10_000_000
-
-
 def _listing(rack: Rack) -> str:
     return rack.run("lb1", ["ipvsadm", "-S", "-n"], check=False).stdout

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lab.rack import Rack
-from tests.lab.services import ask, declare, eventually, remove
+from tests.lab.services import ask, declare, remove
 from tests.running_console import RunningConsole
 
 _ANSWER = 'printf "HTTP/1.0 200 OK\\r\\n\\r\\nlb2\\n"'
@@ -123,33 +123,6 @@ def test_nat_behind_a_router_needs_the_router_to_lead_back(
             assert ask(rack, "http://10.10.0.91/") == ["rs3"]
 
 
-def test_nat_on_the_clients_network_fails_and_dr_does_not(
-    console: RunningConsole, rack: Rack, lb1: int, hosts: dict[str, dict[str, Any]]
-) -> None:
-    vip = "10.10.0.92"
-    arp = "net.ipv4.conf.all.arp_ignore net.ipv4.conf.all.arp_announce"
-    with (
-        by_hand(rack, "lb2", " ".join(f"'{word}'" for word in _LISTEN),
-                "systemctl stop answering"),
-        declared(
-            console, lb1, name="one-network", vip=vip, port=8099, apply=True,
-            real_servers=[{"rip": "10.10.0.2", "port": 8099}],
-        ) as service,
-    ):  # fmt: skip
-        assert said(console, service) == {"masq-one-network": False}
-        assert ask(rack, f"http://{vip}:8099/") == [""]
-        with by_hand(
-            rack, "lb2",
-            "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2;"
-            f" ip address add {vip}/32 dev lo",
-            f"ip address delete {vip}/32 dev lo; for s in {arp}; do sysctl -qw $s=0; done",
-        ):  # fmt: skip
-            change(console, service, forwarding="route")
-            preflight(console, hosts["lb2"]["id"])
-            assert said(console, service) == {}
-            assert ask(rack, f"http://{vip}:8099/") == ["lb2"]
-
-
 def test_nat_without_the_way_back_is_seen_in_the_preflight(
     console: RunningConsole, rack: Rack, lb2: int, rs1: int
 ) -> None:
@@ -169,45 +142,3 @@ def test_nat_without_the_way_back_is_seen_in_the_preflight(
             assert said(console, service) == {}
             assert ask(rack, "http://10.10.0.93/") == ["rs1"]
     preflight(console, rs1)
-
-
-def test_dr_without_the_vip_is_seen_in_the_preflight(
-    console: RunningConsole, rack: Rack, lb1: int, rs1: int
-) -> None:
-    vip = "10.10.0.94"
-    with declared(
-        console, lb1, name="no-vip", vip=vip, forwarding="route", apply=True,
-        real_servers=[{"rip": "10.20.0.11", "port": 80, "host": None}],
-    ) as service:  # fmt: skip
-        assert said(console, service) == {"route-vip-missing": False}
-        assert ask(rack, f"http://{vip}/") == [""]
-        with by_hand(
-            rack, "rs1", f"ip address add {vip}/32 dev lo", f"ip address delete {vip}/32 dev lo"
-        ):
-            preflight(console, rs1)
-            assert said(console, service) == {}
-            assert ask(rack, f"http://{vip}/") == ["rs1"]
-    preflight(console, rs1)
-
-
-def test_a_vip_that_another_director_holds_is_refused(
-    console: RunningConsole, rack: Rack, lb1: int, lb2: int
-) -> None:
-    vip = "10.10.0.95"
-    with declared(
-        console, lb1, name="two-owners", vip=vip, real_servers=[{"rip": "10.20.0.11", "port": 80}]
-    ) as service:
-        with by_hand(
-            rack, "lb2",
-            f"ip address add {vip}/32 dev pub0", f"ip address delete {vip}/32 dev pub0",
-        ):  # fmt: skip
-            console.done(console.call("POST", f"lvs/directors/{lb2}/observe/").headers["location"])
-            assert said(console, service) == {"vip-elsewhere": True}
-            refused = console.call("POST", f"lvs/directors/{lb1}/apply/",
-                                   {"services": [service["id"]]})  # fmt: skip
-            assert refused.status == 409
-            assert "lb2 was seen with this VIP on pub0" in refused.body["detail"]
-        console.done(console.call("POST", f"lvs/directors/{lb2}/observe/").headers["location"])
-        assert eventually(lambda: not said(console, service), within=60)
-        change(console, service)
-        assert ask(rack, f"http://{vip}/") == ["rs1"]
