@@ -54,7 +54,7 @@ def test_from_an_empty_console_to_a_proved_and_mended_vip(
     rows = page.locator("#rows tr")
     for index, (address, port) in enumerate((("10.20.0.11", "8080"), ("10.20.0.12", "80"))):
         rows.nth(index).get_by_label("Address").fill(address)
-        rows.nth(index).get_by_label("Port").fill(port)
+        rows.nth(index).get_by_label("Port", exact=True).fill(port)
     page.get_by_role("button", name="Save and review changes").click()
 
     plan = page.locator("section[aria-labelledby=plan]")
