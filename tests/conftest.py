@@ -12,11 +12,16 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from hypothesis import settings as property_settings
 from rest_framework.test import APIClient
 
 from console.access import Actor, actor_for
 from console.models import Membership, StaffRole, Tenant
 from tests import factories
+
+# Speed is measured in bench/, never asserted in a test.
+property_settings.register_profile("evenkeel", deadline=None)
+property_settings.load_profile("evenkeel")
 
 
 @pytest.fixture(scope="session")

@@ -121,19 +121,3 @@ def test_line_that_is_cut_after_the_command_was_sent_ends_converged(
     assert sum(line.startswith("-a -t 10.10.0.92:80") for line in table(rack, "lb2")) == _MANY
     assert "undo" not in _around(rack)
     remove(frail, made)
-
-
-def test_reboot_in_the_middle_ends_converged(
-    frail: RunningConsole, rack: Rack, lb2: int, kept: dict[str, Any]
-) -> None:
-    made = _declare(
-        frail, lb2, name="rebooted", vip="10.10.0.93", apply=True, real_servers=_crowd()
-    )
-    eventually(lambda: _is_changing(frail, made["operation"]), within=120)
-    rack.run("lb2", ["systemctl", "reboot"])
-    frail.done(made["operation"], timeout=300)
-    lines = table(rack, "lb2")
-    assert sum(line.startswith("-a -t 10.10.0.93:80") for line in lines) == _MANY
-    assert "-a -t 10.10.0.90:80 -r 10.20.0.11:80 -m -w 3" in lines
-    assert "10.10.0.93/32" in _around(rack)
-    remove(frail, made)

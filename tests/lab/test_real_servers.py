@@ -169,33 +169,6 @@ def mac_of(rack: Rack, node: str) -> str:
     return rack.run(node, ["cat", "/sys/class/net/int0/address"]).stdout.strip()
 
 
-def test_a_real_server_steals_the_vip_without_preparation_and_not_with_it(
-    console: RunningConsole, rack: Rack, lb1: int, machines: dict[str, int]
-) -> None:
-    vip = "10.20.0.60"
-    quiet = ["net.ipv4.conf.all.arp_ignore", "net.ipv4.conf.all.arp_announce"]
-    rack.run("rs1", ["sysctl", "-qw", *(f"{name}=0" for name in quiet)])
-    try:
-        rack.run("rs1", ["ip", "address", "add", f"{vip}/32", "dev", "lo"])
-        assert mac_of(rack, "rs1") in who_has(rack, vip), "a VIP on lo alone is answered for"
-        rack.run("rs1", ["ip", "address", "delete", f"{vip}/32", "dev", "lo"])
-        service = declare(
-            console,
-            lb1,
-            name="quiet",
-            vip=vip,
-            forwarding="route",
-            apply=True,
-            real_servers=servers(machines, "rs1"),
-        )
-        assert who_has(rack, vip) == {mac_of(rack, "lb1")}
-        remove(console, service)
-        sysctls = rack.run("rs1", ["sysctl", "-n", *quiet]).stdout.split()
-        assert sysctls == ["0", "0"], "as it was before"
-    finally:
-        rack.run("rs1", ["sysctl", "-qw", f"{quiet[0]}=1", f"{quiet[1]}=2"])
-
-
 _FIFTY_A_SECOND = """
 i=0
 while [ ! -e /tmp/moved ]; do
@@ -204,39 +177,3 @@ while [ ! -e /tmp/moved ]; do
 done > /tmp/moving 2>&1
 echo ended >> /tmp/moving
 """
-
-
-def test_a_live_service_moves_through_the_methods_without_a_failed_request(
-    console: RunningConsole, rack: Rack, lb1: int, machines: dict[str, int]
-) -> None:
-    service = declare(
-        console,
-        lb1,
-        name="moving",
-        vip=VIP,
-        forwarding="masq",
-        apply=True,
-        real_servers=servers(machines, "rs1", "rs2"),
-    )
-    path = f"lvs/virtual-services/{service['id']}/"
-    rack.run("client", ["rm", "-f", "/tmp/moved", "/tmp/moving"])
-    script = _FIFTY_A_SECOND.format(vip=VIP)
-    rack.run("client", ["sh", "-c", f"({script}) > /dev/null 2>&1 &"])
-    try:
-        for method in ("route", "tunnel", "masq"):
-            told = console.call("GET", f"{path}move-forwarding/?forwarding={method}").body
-            assert [one["new_port"] for one in told["real_servers"]] == [None, None]
-            begun = console.call("POST", f"{path}move-forwarding/", {"forwarding": method})
-            assert begun.status == 202, begun
-            console.done(begun.headers["location"])
-            assert set(ask(rack, f"http://{VIP}/", 4)) == {"rs1", "rs2"}
-    finally:
-        rack.run("client", ["touch", "/tmp/moved"])
-    said = eventually(
-        lambda: (
-            (text := rack.run("client", ["cat", "/tmp/moving"]).stdout).endswith("ended\n") and text
-        ),
-        within=60,
-    )
-    assert said == "ended\n", "no request failed"
-    remove(console, service)
