@@ -172,6 +172,10 @@ SPECTACULAR_SETTINGS = {
         "TenantRole": "console.models.Membership.Role",
         "ProblemCode": "console.api.problem_types.PROBLEM_CODES",
         "StaffRole": "console.models.StaffRole.Role",
+        "Forwarding": "lvs.models.virtual_services.Forwarding",
+        "SecondTierForwarding": "lvs.api.views.cascades.BACK",
+        "Pool": "lvs.models.virtual_services.Pool",
+        "Provisioning": "lvs.models.directors.Provisioning",
     },
 }
 

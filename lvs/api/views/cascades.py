@@ -27,14 +27,14 @@ from lvs.api.views.virtual_services import SERVICES
 from lvs.models import Director
 from lvs.models.virtual_services import Forwarding
 
-_BACK = [(one, Forwarding(one).label) for one in cascades.BACK]
+BACK = [(one, Forwarding(one).label) for one in cascades.BACK]
 
 
 class TierSerializer(Strict):
     """One director of the second tier."""
 
     director = VisibleRelatedField(queryset=Director.objects.select_related("host"))
-    forwarding = serializers.ChoiceField(choices=_BACK, default=Forwarding.MASQ.value)
+    forwarding = serializers.ChoiceField(choices=BACK, default=Forwarding.MASQ.value)
     scheduler = serializers.CharField(max_length=16, default="wlc")
     weight = serializers.IntegerField(
         min_value=0, default=1, help_text="Its weight as a real server of the front."
